@@ -1,0 +1,16 @@
+"""Benchmarks: the library beside the pooling of other packages, on the same images, in one process.
+
+    cells.py     WHAT is measured: one row per (reduction, window, stride, dtype, image)
+    peers.py     WHO else can do it: one row per way that another package pools
+    yardsticks.py  other calls that a cell is held against, with a limit where there is one
+    answers.py   whether a peer's answer is the library's
+    copies.py    how fast this machine copies the same number of bytes
+    timing.py    paired rounds: blocks of each side alternate, and idle threads are waited out
+    memory.py    peak extra memory, in a fresh process per cell
+    measure.py   one cell from start to finish
+    report.py    table, JSON, picture
+    library.py   which build of the library is measured, and how it is called
+
+Run ``python -m benchmarks --help`` in the root of the repository. A new reduction, image or dtype is a row in
+``cells.py``; a new package is a row in ``peers.py`` and a function of about ten lines.
+"""

@@ -1,0 +1,37 @@
+"""Spatial pooling for scikit-image.
+
+A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on which machine), each written once::
+
+    max_pool, avg_pool, ..., pool          pooling.py      thin public functions
+    block_reduce, patch_skimage, ...       dropin.py       scikit-image's own names
+              |
+              v
+           plan.py                         arguments -> a checked Plan; every rule about arguments
+           /     \\
+    windows.py   reductions.py             WHERE: tables of windows     WHAT: the registry
+           \\     /
+        backends/cpu.py                    plan, image -> result; which kernel, which types
+              |
+        kernels/driver.pyx                 work items -> rows of each window -> columns -> result
+              |
+        kernels/*.pyx                      row kernels, for each instruction set
+
+    reference.py                           the slow twin: the specification, in a few lines of NumPy
+    threads.py                             the one authority on thread counts
+"""
+
+from .config import show_config
+from .dropin import block_reduce, downscale_local_mean, patch_skimage, patched, unpatch_skimage
+from .pooling import *  # noqa: F403
+from .pooling import __all__ as _pooling
+
+__version__ = "0.1.0"
+__all__ = [  # noqa: PLE0604
+    *_pooling,
+    "block_reduce",
+    "downscale_local_mean",
+    "patch_skimage",
+    "patched",
+    "show_config",
+    "unpatch_skimage",
+]

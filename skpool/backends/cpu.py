@@ -1,0 +1,342 @@
+"""The CPU backend: a plan and NumPy arrays -> row kernels, driven by `skpool.kernels.driver`.
+
+Tables choose the kernel of a reduction, the type of its state and the function that finishes it; the instruction set
+is chosen once, at import, and can be forced by the environment variable ``SKPOOL_ISA``.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import threads
+from ..kernels import driver
+
+#: Instruction sets with kernels of their own, the best first.
+INSTRUCTION_SETS = ("v3", "base")
+_MODULES = ("common", "extrema", "sums", "mapped")
+
+#: The longest last axis with a window of 1 that is taken for channels, and pooled as part of the row.
+MOST_IMPLICIT_CHANNELS = 32
+
+
+@dataclass(frozen=True)
+class Functions:
+    """Addresses of the row functions of one instruction set."""
+
+    common: dict
+    kernels: dict
+    finishes: dict
+
+
+def _load_functions(isa):
+    """The functions of one instruction set."""
+    common, *reductions = (importlib.import_module(f"skpool.kernels.{name}_{isa}") for name in _MODULES)
+    kernels, finishes = {}, {}
+    for module in reductions:
+        more_kernels, more_finishes = module.tables()
+        kernels.update(more_kernels)
+        finishes.update(more_finishes)
+    return Functions(common.table(), kernels, finishes)
+
+
+def available_instruction_sets():
+    """Names of the instruction sets that were built and that this machine runs, the best first."""
+    runs = driver.instruction_sets()
+    return tuple(
+        isa
+        for isa in INSTRUCTION_SETS
+        if isa in runs and importlib.util.find_spec(f"skpool.kernels.common_{isa}") is not None
+    )
+
+
+def _choose_instruction_set():
+    available = available_instruction_sets()
+    forced = os.environ.get("SKPOOL_ISA")
+    if forced and forced not in available:
+        raise ImportError(f"SKPOOL_ISA must be one of {', '.join(available)} on this machine, got {forced!r}")
+    return forced or available[0]
+
+
+INSTRUCTION_SET = _choose_instruction_set()
+_FUNCTIONS = _load_functions(INSTRUCTION_SET)
+
+
+# --- how each reduction is computed
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Row kernels of a plan.
+
+    Attributes
+    ----------
+    rows : numpy.dtype
+        Type of the rows that the kernel reads.
+    kernel, finish : tuple or None
+        Keys of `Functions.kernels` and `Functions.finishes`; no finish: the state is the result.
+    natural : numpy.dtype
+        Type of what the finish gives, to be converted if another is asked for.
+    neutral : float
+        What stands for a masked sample.
+    places : tuple or None
+        Key of the finish that gives places in the window.
+    divisor : float or None
+        What an average divides by, in place of the count.
+    """
+
+    rows: np.dtype
+    kernel: tuple | None
+    finish: tuple | None
+    natural: np.dtype
+    neutral: float = 0
+    places: tuple | None = None
+    divisor: float | None = None
+
+
+def _row_dtype(dtype):
+    """The type in which kernels read rows of an image type."""
+    dtype = dtype.newbyteorder("=")
+    return {np.float16: np.dtype(np.float32), np.bool_: np.dtype(np.uint8)}.get(dtype.type, dtype)
+
+
+def _bounds(dtype):
+    if dtype.kind == "f":
+        return -math.inf, math.inf
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
+
+
+def _kept(rows, image_dtype):
+    """The natural type of a reduction whose result is one of the samples: rows of bytes may be truths."""
+    return np.dtype(np.bool_) if image_dtype == np.bool_ else rows
+
+
+_FLOAT64 = np.dtype(np.float64)
+
+
+def _extremum(plan, indices):
+    name = plan.reduction.name
+    rows = _row_dtype(plan.image_dtype)
+    neutral = _bounds(rows)[name == "min"]
+    if not indices:
+        return Recipe(rows, (name, rows.name), None, _kept(rows, plan.image_dtype), neutral)
+    if rows.itemsize < 4:
+        rows = np.dtype(np.int32)
+    elif plan.samples >= 2**30:  # places of 32 bits would run out
+        rows = np.dtype(np.float64 if rows.kind == "f" else np.int64 if rows.itemsize < 8 else rows)
+    neutral = _bounds(rows)[name == "min"]
+    return Recipe(rows, (f"arg{name}", rows.name), None, rows, neutral, ("places", rows.name))
+
+
+def _range(plan, indices):
+    rows = _row_dtype(plan.image_dtype)
+    natural = np.dtype(f"u{rows.itemsize}") if rows.kind == "i" else rows
+    return Recipe(rows, ("range", rows.name), ("range", rows.name), _kept(natural, plan.image_dtype))
+
+
+#: float32 totals are kept up to this depth of additions; with the division the error is at most 4 * 2**-23.
+_DEEPEST_FLOAT32 = 7
+
+#: Totals of integers by bits of a pixel: the state, and the samples that it holds without overflow.
+_TOTALS = {
+    8: (("16 bits", 2**8), ("32 bits", 2**23), ("64 bits", 2**55)),
+    16: (("32 bits", 2**15), ("64 bits", 2**47)),
+    32: (("64 bits", 2**31),),
+    64: (("two words", 2**31),),
+}
+
+
+def _depth(plan):
+    """Additions on the way of a sample into its sum: of the tree over the rows, then of that over the columns."""
+    columns = plan.axes[_columns_and_channels(plan)[0]].most_taps
+    rows = plan.samples // max(columns, 1)
+    return sum(max(taps - 1, 0).bit_length() for taps in (rows, columns))
+
+
+def _total(rows, plan, at_least=0):
+    """The state of a sum: wide enough, `at_least` so many bits where it is divided exactly."""
+    if rows == np.float32:
+        return "float32" if plan.dtype != np.float64 and _depth(plan) <= _DEEPEST_FLOAT32 else "float64"
+    if rows == np.float64:
+        return "float64"
+    for state, samples in _TOTALS[8 * rows.itemsize]:
+        if plan.samples <= samples and not (at_least and state in ("16 bits", "32 bits")):
+            return state
+    raise ValueError(f"`window_shape` must count at most {samples} samples of {rows}, got {plan.samples}")
+
+
+def _reading(state, rows):
+    """How a finish reads a total: unsigned ones are signed where the pixels are."""
+    if rows.kind == "f":
+        return state
+    return f"{'signed' if rows.kind == 'i' else 'unsigned'} {state}"
+
+
+def _sum(plan, indices):
+    rows = _row_dtype(plan.image_dtype)
+    state = _total(rows, plan)
+    if state == "two words":
+        if plan.dtype.kind == "f":  # nothing wraps on its way to a float
+            return Recipe(rows, ("sum", rows.name, state), ("avg", _reading(state, rows), "float64"), _FLOAT64, divisor=1)
+        state = "64 bits"
+    natural = plan.reduction.result(plan.image_dtype.newbyteorder("="))
+    if plan.dtype in (np.float32, np.float64) or (natural.kind == "f" and plan.dtype.kind != "f"):
+        natural = plan.dtype if plan.dtype.kind == "f" else np.dtype(np.float64)
+    neutral = -0.0 if rows.kind == "f" else 0
+    return Recipe(rows, ("sum", rows.name, state), ("sum", _reading(state, rows), natural.name), natural, neutral)
+
+
+def _avg(plan, indices):
+    rows = _row_dtype(plan.image_dtype)
+    state = _total(rows, plan)
+    natural = plan.dtype
+    divisor = plan.parameters["divisor"]
+    whole = rows.kind != "f" and divisor is None and plan.dtype.kind in "iu"
+    if whole and not (plan.dtype == rows and state in ("16 bits", "32 bits")):
+        state = _total(rows, plan, at_least=64)
+        natural = np.dtype(f"{rows.kind}8")
+    elif not whole and (plan.dtype not in (np.float32, np.float64) or state == "two words"):
+        natural = np.dtype(np.float64)
+    neutral = -0.0 if rows.kind == "f" else 0
+    finish = ("avg", _reading(state, rows), natural.name)
+    return Recipe(rows, ("sum", rows.name, state), finish, natural, neutral, divisor=divisor)
+
+
+def _count(plan, indices):
+    return Recipe(_row_dtype(plan.image_dtype), None, ("count",), np.dtype(np.int64))
+
+
+def _mapped(plan, indices):
+    """Reductions whose samples are mapped to float64 states first: powers, exponentials, moments."""
+    name = plan.reduction.name
+    kernel = {"std": "var"}.get(name, name)
+    if plan.parameters.get("p") == math.inf:
+        kernel = name = "largest_magnitude"
+    rows = _row_dtype(plan.image_dtype)
+    natural = plan.dtype if plan.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    return Recipe(rows, (kernel, rows.name), (name, natural.name), natural)
+
+
+_RECIPES = {
+    "max": _extremum,
+    "min": _extremum,
+    "range": _range,
+    "sum": _sum,
+    "avg": _avg,
+    "count": _count,
+}
+
+
+def _columns_and_channels(plan):
+    """The axis of the columns, and the number of channels that follow it (or None)."""
+    last = len(plan.axes) - 1
+    axis = plan.axes[last]
+    if last and (plan.channel_axis == last or (axis.identity and axis.length <= MOST_IMPLICIT_CHANNELS)):
+        return last - 1, axis.length
+    return last, None
+
+
+def _bytes(value, dtype):
+    return np.asarray(value).astype(dtype).tobytes()
+
+
+def _load_key(rows, image_dtype):
+    """Key of the function that reads rows of an image into `rows`."""
+    swapped = "load" if image_dtype.isnative else "load swapped"
+    stored = image_dtype.newbyteorder("=")
+    if stored == np.float16:
+        return swapped, "float16"
+    if stored == np.bool_:
+        stored = np.dtype(np.uint8)
+    if stored.itemsize != rows.itemsize:
+        return swapped if stored.itemsize > 1 else "load", stored.name, rows.name
+    return swapped if stored.itemsize > 1 else "load", stored.itemsize
+
+
+def _convert_keys(natural, dtype):
+    """Keys of the two functions that lead from one type to the other, or None twice."""
+    if natural == dtype:
+        return None, None
+    source = np.dtype(np.uint8) if natural == np.bool_ else natural
+    widest = "float64" if source.kind == "f" else "uint64" if source == np.uint64 else "int64"
+    return ("widen", source.name, widest), ("narrow", widest, dtype.name)
+
+
+@functools.lru_cache(maxsize=512)
+def _program(plan, masked, indices):
+    """The program of a plan, made once."""
+    recipe = _RECIPES.get(plan.reduction.name, _mapped)(plan, indices)
+    common, kernels, finishes = _FUNCTIONS.common, _FUNCTIONS.kernels, _FUNCTIONS.finishes
+    columns, channels = _columns_and_channels(plan)
+    widen, narrow = _convert_keys(recipe.natural, plan.dtype)
+    load = _load_key(recipe.rows, plan.image_dtype)
+    finish = {None: 0, ("count",): common["finish", "count"]}
+    parameters = [value or 0.0 for value in plan.parameters.values()]
+    return driver.Program(
+        plan.axes[: columns + 1],
+        channels,
+        {
+            "omit": plan.omit_nan,
+            "masked": masked or plan.omit_nan,
+            "converts_rows": load not in (("load", width) for width in (1, 2, 4, 8)),
+            "pixel_width": plan.image_dtype.itemsize,
+            "row_width": recipe.rows.itemsize,
+            "natural_width": recipe.natural.itemsize,
+            "out_width": plan.dtype.itemsize,
+        },
+        {
+            "load": common[load],
+            "load_mask": common["load", 1],
+            "select": common["select", recipe.rows.name],
+            "value": kernels[recipe.kernel] if recipe.kernel else None,
+            "compact": {width: common["compact", width] for width in (1, 2, 4, 8)},
+            "count": kernels["sum", "uint8", "32 bits"],
+            "to_counts": common["counts"],
+            "finish": finish[recipe.finish] if recipe.finish in finish else finishes[recipe.finish],
+            "finish_places": finishes[recipe.places] if recipe.places else 0,
+            "widen": common[widen] if widen else 0,
+            "narrow": common[narrow] if narrow else 0,
+            "blank": common["blank", plan.dtype.itemsize],
+            "blank_places": common["blank", 8],
+            "store": common["store", plan.dtype.itemsize],
+            "store_places": common["store", 8],
+        },
+        (*(parameters + [0.0, 0.0])[:2], recipe.divisor or 0.0, plan.min_count),
+        (_bytes(recipe.neutral, recipe.rows), _bytes(plan.cval, recipe.rows), _bytes(plan.fill_value, plan.dtype)),
+    )
+
+
+def run(plan, image, *, mask=None, out=None, places=None, workers=None):
+    """Compute a plan.
+
+    Parameters
+    ----------
+    plan : skpool.plan.Plan
+    image : ndarray
+        Of the plan's shape and type, any layout.
+    mask : ndarray of bool or None
+        Broadcastable to the image by its strides: of the same shape.
+    out, places : ndarray or None
+        Where the result and the indices go. `out` is made if None; without `places` there are no indices.
+    workers : int or None
+        See `skpool.threads`.
+
+    Returns
+    -------
+    ndarray
+        The result, `out` if it was given.
+    """
+    if out is None:
+        out = np.empty(plan.shape, plan.dtype)
+    if out.size:
+        program = _program(plan, mask is not None, places is not None)
+        target = out if out.dtype.isnative else np.empty(plan.shape, plan.dtype)
+        program(image, target, mask, places, threads.worker_count(workers, image.nbytes + out.nbytes))
+        if target is not out:
+            out[...] = target
+    return out

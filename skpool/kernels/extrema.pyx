@@ -1,0 +1,423 @@
+"""Row functions of maximum, minimum, their indices, and the range.
+
+Design: a comparison keeps NaN by two selects; written as one condition, ``a >= b or a != a``, GCC threads the tests of
+nested comparisons into branches and vectorises none of them. Ordered integer keys are as fast, but cost a pass over
+each row. Which extremum is meant is a
+type (`Largest`, `Smallest`), so that each function is written once and compiled without a flag in its loop.
+"""
+from libc.string cimport memcpy
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from skpool.kernels.pixels cimport indexed, pixel, real, signed_integer
+from skpool.kernels.table cimport (
+    Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t, quad_t,
+)
+
+cdef extern from "<math.h>" nogil:
+    const float INFINITY
+
+cdef struct Largest:
+    char unused
+
+cdef struct Smallest:
+    char unused
+
+# Stands where other reductions have their `Parameters`; never read.
+ctypedef fused extremum:
+    Largest
+    Smallest
+
+
+cdef inline pixel pick(const extremum* which, pixel a, pixel b) noexcept nogil:
+    cdef pixel best
+    if extremum is Largest:
+        best = a if a > b else b
+    else:
+        best = a if a < b else b
+    if pixel in real:
+        return a if a != a else best
+    else:
+        return best
+
+
+cdef inline pixel neutral(const extremum* which, pixel example) noexcept nogil:
+    """The value that never wins."""
+    cdef pixel highest
+    if pixel in real:
+        highest = INFINITY
+        return -highest if extremum is Largest else highest
+    elif pixel in signed_integer:
+        highest = <pixel> ((<uint64_t> 1 << (8 * sizeof(pixel) - 1)) - 1)
+        return <pixel> (-highest - 1) if extremum is Largest else highest
+    else:
+        highest = <pixel> -1
+        return 0 if extremum is Largest else highest
+
+
+cdef void gather(
+    pixel* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
+) noexcept nogil:
+    cdef const pixel* a = rows[0]
+    cdef const pixel* b = rows[1] if count > 1 else a
+    cdef const pixel* c = rows[2] if count > 2 else a
+    cdef const pixel* d = rows[3] if count > 3 else a
+    cdef const pixel* e
+    cdef const pixel* f
+    cdef const pixel* g
+    cdef const pixel* h
+    cdef Py_ssize_t i
+    if count == 1:
+        memcpy(state, a, n * sizeof(pixel))
+    elif count == 2:
+        for i in range(n):
+            state[i] = pick(which, a[i], b[i])
+    elif count == 3:
+        for i in range(n):
+            state[i] = pick(which, pick(which, a[i], b[i]), c[i])
+    elif count == 4:
+        for i in range(n):
+            state[i] = pick(which, pick(which, a[i], b[i]), pick(which, c[i], d[i]))
+    else:
+        e = rows[4]
+        f = rows[5]
+        g = rows[6]
+        h = rows[7]
+        for i in range(n):
+            state[i] = pick(
+                which,
+                pick(which, pick(which, a[i], b[i]), pick(which, c[i], d[i])),
+                pick(which, pick(which, e[i], f[i]), pick(which, g[i], h[i])),
+            )
+
+
+cdef void merge(
+    pixel* state, const pixel* earlier, const pixel* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    const extremum* which,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = pick(which, earlier[i], later[i])
+
+
+cdef void fold(pixel* state, const pixel* later, Py_ssize_t n, Py_ssize_t pitch, const extremum* which) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = pick(which, state[i], later[i])
+
+
+cdef void pair(
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = pick(which, source[2 * i], source[2 * i + 1])
+
+
+cdef void triple(
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = pick(which, pick(which, source[2 * i], source[2 * i + 1]), source[2 * i + 2])
+
+
+cdef void quad(
+    pixel* state, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t hop, Py_ssize_t shift,
+    const extremum* which,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    if hop == 2:
+        for i in range(n):
+            state[i] = pick(which, pick(which, upper[2 * i], lower[2 * i]), pick(which, upper[2 * i + 1], lower[2 * i + 1]))
+    else:
+        for i in range(n):
+            state[i] = pick(which, pick(which, upper[i], lower[i]), pick(which, upper[i + shift], lower[i + shift]))
+
+
+cdef void identity(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const extremum* which) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef pixel value = neutral(which, <pixel> 0)
+    for i in range(n):
+        state[i] = value
+
+
+cdef Kernel extremum_kernel(const extremum* which, const pixel* example) noexcept:
+    cdef Kernel kernel
+    kernel.width = sizeof(pixel)
+    kernel.planes = 1
+    kernel.block = 8
+    kernel.weighs_validity = False
+    kernel.gather = <gather_t> gather[pixel, extremum]
+    kernel.merge = <merge_t> merge[pixel, extremum]
+    kernel.fold = <fold_t> fold[pixel, extremum]
+    kernel.pair = <pair_t> pair[pixel, extremum]
+    kernel.triple = <pair_t> triple[pixel, extremum]
+    kernel.quad = <quad_t> quad[pixel, extremum]
+    kernel.identity = <identity_t> identity[pixel, extremum]
+    return kernel
+
+
+# --- with indices: plane 0 is the value, plane 1 the place in the window (row-major, in as many bits); no sample yet
+# is the value that never wins at the place `nowhere`, so that any sample comes before it.
+
+ctypedef fused place:
+    int32_t
+    int64_t
+
+
+cdef inline place nowhere(place example) noexcept nogil:
+    # Half of the largest number: shifts may still be added.
+    return (<place> 1) << (8 * sizeof(place) - 2)
+
+
+cdef inline bint beats(const extremum* which, indexed b, indexed a) noexcept nogil:
+    """Whether `b` replaces `a` wherever it lies: larger (or smaller), or the first NaN."""
+    if extremum is Largest:
+        if indexed in real:
+            return (b > a) | ((b != b) & (a == a))
+        else:
+            return b > a
+    else:
+        if indexed in real:
+            return (b < a) | ((b != b) & (a == a))
+        else:
+            return b < a
+
+
+cdef inline bint ties(indexed b, indexed a) noexcept nogil:
+    if indexed in real:
+        return (b == a) | ((b != b) & (a != a))
+    else:
+        return b == a
+
+
+cdef void gather_indexed(
+    indexed* state, const indexed** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const extremum* which, place example,
+) noexcept nogil:
+    cdef place* places = <place*> (state + pitch)
+    cdef const indexed* row
+    cdef const uint8_t* counts
+    cdef place here
+    cdef Py_ssize_t i, r
+    cdef bint better
+    cdef place none = nowhere(<place> 0)
+    cdef indexed worst = neutral(which, <indexed> 0)
+    for i in range(n):
+        state[i] = worst
+        places[i] = none
+    for r in range(count):
+        row = rows[r]
+        counts = valid[r]
+        here = <place> order[r]
+        if counts == NULL:
+            for i in range(n):
+                better = beats(which, row[i], state[i]) | (ties(row[i], state[i]) & (here < places[i]))
+                state[i] = row[i] if better else state[i]
+                places[i] = here if better else places[i]
+        else:
+            for i in range(n):
+                better = (counts[i] != 0) & (
+                    beats(which, row[i], state[i]) | (ties(row[i], state[i]) & (here < places[i]))
+                )
+                state[i] = row[i] if better else state[i]
+                places[i] = here if better else places[i]
+
+
+cdef void gather_places(
+    indexed* state, const indexed** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
+) noexcept nogil:
+    if sizeof(indexed) == 4:
+        gather_indexed(state, rows, valid, order, count, n, pitch, which, <int32_t> 0)
+    else:
+        gather_indexed(state, rows, valid, order, count, n, pitch, which, <int64_t> 0)
+
+
+cdef void merge_indexed(
+    indexed* state, const indexed* earlier, const indexed* later, Py_ssize_t n, Py_ssize_t pitch,
+    Py_ssize_t shift, const extremum* which, place example,
+) noexcept nogil:
+    cdef place* places = <place*> (state + pitch)
+    cdef const place* before = <const place*> (earlier + pitch)
+    cdef const place* after = <const place*> (later + pitch)
+    cdef place moved, columns = <place> shift
+    cdef bint better
+    cdef Py_ssize_t i
+    for i in range(n):
+        moved = after[i] + columns
+        better = beats(which, later[i], earlier[i]) | (ties(later[i], earlier[i]) & (moved < before[i]))
+        state[i] = later[i] if better else earlier[i]
+        places[i] = moved if better else before[i]
+
+
+cdef void merge_places(
+    indexed* state, const indexed* earlier, const indexed* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    const extremum* which,
+) noexcept nogil:
+    if sizeof(indexed) == 4:
+        merge_indexed(state, earlier, later, n, pitch, shift, which, <int32_t> 0)
+    else:
+        merge_indexed(state, earlier, later, n, pitch, shift, which, <int64_t> 0)
+
+
+cdef void fold_places(
+    indexed* state, const indexed* later, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
+) noexcept nogil:
+    merge_places(state, state, later, n, pitch, 0, which)
+
+
+cdef void identity_places(indexed* state, Py_ssize_t n, Py_ssize_t pitch, const extremum* which) noexcept nogil:
+    gather_places(state, NULL, NULL, NULL, 0, n, pitch, which)
+
+
+cdef void finish_places(
+    int64_t* out, const indexed* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    """The place in the window, or -1 of an empty one."""
+    cdef const int32_t* short_places = <const int32_t*> (state + pitch)
+    cdef const int64_t* long_places = <const int64_t*> (state + pitch)
+    cdef Py_ssize_t i
+    if sizeof(indexed) == 4:
+        for i in range(n):
+            out[i] = short_places[i] if short_places[i] < nowhere(<int32_t> 0) else -1
+    else:
+        for i in range(n):
+            out[i] = long_places[i] if long_places[i] < nowhere(<int64_t> 0) else -1
+
+
+cdef Kernel places_kernel(const extremum* which, const indexed* example) noexcept:
+    cdef Kernel kernel
+    kernel.width = sizeof(indexed)
+    kernel.planes = 2
+    kernel.block = 8
+    kernel.weighs_validity = True
+    kernel.gather = <gather_t> gather_places[indexed, extremum]
+    kernel.merge = <merge_t> merge_places[indexed, extremum]
+    kernel.fold = <fold_t> fold_places[indexed, extremum]
+    kernel.pair = kernel.triple = NULL
+    kernel.quad = NULL
+    kernel.identity = <identity_t> identity_places[indexed, extremum]
+    return kernel
+
+
+# --- range: plane 0 is the maximum, plane 1 the minimum
+
+cdef void gather_range(
+    pixel* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t r, i
+    cdef pixel* low = state + pitch
+    cdef pixel worst_high = neutral(<const Largest*> NULL, <pixel> 0)
+    cdef pixel worst_low = neutral(<const Smallest*> NULL, <pixel> 0)
+    cdef const pixel* row
+    cdef const uint8_t* counts
+    if count > 0 and valid[0] == NULL:                     # all rows are valid, or none is known to be
+        gather(state, rows, valid, order, count, n, pitch, <const Largest*> NULL)
+        gather(low, rows, valid, order, count, n, pitch, <const Smallest*> NULL)
+        return
+    for i in range(n):
+        state[i] = worst_high
+        low[i] = worst_low
+    for r in range(count):
+        row = rows[r]
+        counts = valid[r]
+        for i in range(n):
+            state[i] = pick(<const Largest*> NULL, state[i], row[i] if counts[i] else worst_high)
+            low[i] = pick(<const Smallest*> NULL, low[i], row[i] if counts[i] else worst_low)
+
+
+cdef void merge_range(
+    pixel* state, const pixel* earlier, const pixel* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil:
+    merge(state, earlier, later, n, pitch, shift, <const Largest*> NULL)
+    merge(state + pitch, earlier + pitch, later + pitch, n, pitch, shift, <const Smallest*> NULL)
+
+
+cdef void fold_range(
+    pixel* state, const pixel* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    fold(state, later, n, pitch, <const Largest*> NULL)
+    fold(state + pitch, later + pitch, n, pitch, <const Smallest*> NULL)
+
+
+cdef void pair_range(
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    pair(state, source, n, pitch, <const Largest*> NULL)
+    pair(state + pitch, source + pitch, n, pitch, <const Smallest*> NULL)
+
+
+cdef void identity_range(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
+    identity(state, n, pitch, <const Largest*> NULL)
+    identity(state + pitch, n, pitch, <const Smallest*> NULL)
+
+
+cdef void finish_range(
+    pixel* out, const pixel* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    """The difference in as many bits: of signed numbers it is right as an unsigned one."""
+    cdef const pixel* low = state + pitch
+    cdef Py_ssize_t i
+    for i in range(n):
+        if pixel in real:
+            out[i] = state[i] - low[i]
+        else:
+            out[i] = <pixel> (<uint64_t> state[i] - <uint64_t> low[i])
+
+
+cdef Kernel range_kernel(const pixel* example) noexcept:
+    cdef Kernel kernel
+    kernel.width = sizeof(pixel)
+    kernel.planes = 2
+    kernel.block = 8
+    kernel.weighs_validity = True
+    kernel.gather = <gather_t> gather_range[pixel]
+    kernel.merge = <merge_t> merge_range[pixel]
+    kernel.fold = <fold_t> fold_range[pixel]
+    kernel.pair = <pair_t> pair_range[pixel]
+    kernel.triple = NULL
+    kernel.quad = NULL
+    kernel.identity = <identity_t> identity_range[pixel]
+    return kernel
+
+
+# --- the tables
+
+cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example):
+    kernels["max", dtype] = kept(extremum_kernel(<const Largest*> NULL, example))
+    kernels["min", dtype] = kept(extremum_kernel(<const Smallest*> NULL, example))
+    kernels["range", dtype] = kept(range_kernel(example))
+    finishes["range", dtype] = <size_t> finish_range[pixel]
+
+
+cdef void add_indexed(dict kernels, dict finishes, str dtype, const indexed* example):
+    kernels["argmax", dtype] = kept(places_kernel(<const Largest*> NULL, example))
+    kernels["argmin", dtype] = kept(places_kernel(<const Smallest*> NULL, example))
+    finishes["places", dtype] = <size_t> finish_places[indexed]
+
+
+def tables():
+    """Addresses of kernels and finishes, by (name, dtype of the rows)."""
+    kernels, finishes = {}, {}
+    add_pixel(kernels, finishes, "uint8", <const uint8_t*> NULL)
+    add_pixel(kernels, finishes, "int8", <const int8_t*> NULL)
+    add_pixel(kernels, finishes, "uint16", <const uint16_t*> NULL)
+    add_pixel(kernels, finishes, "int16", <const int16_t*> NULL)
+    add_pixel(kernels, finishes, "uint32", <const uint32_t*> NULL)
+    add_pixel(kernels, finishes, "int32", <const int32_t*> NULL)
+    add_pixel(kernels, finishes, "uint64", <const uint64_t*> NULL)
+    add_pixel(kernels, finishes, "int64", <const int64_t*> NULL)
+    add_pixel(kernels, finishes, "float32", <const float*> NULL)
+    add_pixel(kernels, finishes, "float64", <const double*> NULL)
+    add_indexed(kernels, finishes, "uint32", <const uint32_t*> NULL)
+    add_indexed(kernels, finishes, "int32", <const int32_t*> NULL)
+    add_indexed(kernels, finishes, "uint64", <const uint64_t*> NULL)
+    add_indexed(kernels, finishes, "int64", <const int64_t*> NULL)
+    add_indexed(kernels, finishes, "float32", <const float*> NULL)
+    add_indexed(kernels, finishes, "float64", <const double*> NULL)
+    return kernels, finishes

@@ -1,0 +1,457 @@
+"""Row functions of reductions that map each sample to a state of float64 numbers: powers, exponentials, moments.
+
+Design: float64 whatever the pixels are. Squares of float32 then never overflow, products of small integers are exact,
+and the result is rounded once; with float32 states windows of bright pixels lost four digits of their variance. Each
+sample is mapped once: states are kept while windows pass over their row. A state has at most three planes, and one
+family of functions per shape of state: sums of powers (one plane), exponentials (top, then sums relative to it),
+moments (count, mean, squares).
+"""
+from libc.math cimport INFINITY, NAN, fabs, sqrt
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from skpool.kernels.elementary cimport exp_nonpositive64, log64, pow64
+from skpool.kernels.pixels cimport pixel, real
+from skpool.kernels.table cimport (
+    Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
+)
+
+
+cdef void blank_invalid(double* plane, const uint8_t* valid, double value, Py_ssize_t n) noexcept nogil:
+    """`value` where a sample does not count."""
+    cdef Py_ssize_t i
+    if valid == NULL:
+        return
+    for i in range(n):
+        plane[i] = plane[i] if valid[i] else value
+
+
+cdef void fill(double* plane, double value, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        plane[i] = value
+
+
+# --- sums of powers: one plane
+
+cdef void raise_to(double* values, double p, Py_ssize_t n) noexcept nogil:
+    """Powers of numbers that are not negative. Small whole exponents are products: exact for small integers."""
+    cdef Py_ssize_t i
+    if p == 1:
+        return
+    if p == 2:
+        for i in range(n):
+            values[i] = values[i] * values[i]
+    elif p == 3:
+        for i in range(n):
+            values[i] = values[i] * values[i] * values[i]
+    elif p == 4:
+        for i in range(n):
+            values[i] = (values[i] * values[i]) * (values[i] * values[i])
+    else:
+        for i in range(n):
+            values[i] = pow64(values[i], p)
+
+
+cdef void root(double* values, double p, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    if p == 1:
+        return
+    if p == 2:
+        for i in range(n):
+            values[i] = sqrt(values[i])
+    elif p == 4:
+        for i in range(n):
+            values[i] = sqrt(sqrt(values[i]))
+    else:
+        for i in range(n):
+            values[i] = pow64(values[i], 1.0 / p)
+
+
+cdef void gather_power(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef const pixel* row = rows[0]
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = fabs(<double> row[i])
+    raise_to(state, parameters.first, n)
+    blank_invalid(state, valid[0], 0, n)
+
+
+cdef void gather_generalised(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef const pixel* row = rows[0]
+    cdef double least = parameters.second
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = least if <double> row[i] < least else <double> row[i]
+    raise_to(state, parameters.first, n)
+    blank_invalid(state, valid[0], 0, n)
+
+
+cdef void merge_power(
+    double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = earlier[i] + later[i]
+
+
+cdef void fold_power(
+    double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = state[i] + later[i]
+
+
+cdef void pair_power(
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = source[2 * i] + source[2 * i + 1]
+
+
+cdef void identity_power(double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
+    fill(state, 0, n)
+
+
+cdef void finish_lp(
+    real* out, double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    root(state, parameters.first, n)
+    for i in range(n):
+        out[i] = <real> state[i]
+
+
+cdef void finish_power_mean(
+    real* out, double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    if counts == NULL:
+        for i in range(n):
+            state[i] = state[i] / count
+    else:
+        for i in range(n):
+            state[i] = state[i] / counts[i]
+    finish_lp(out, state, counts, count, n, pitch, parameters)
+
+
+# --- the largest magnitude: what a power mean tends to
+
+cdef inline double larger(double a, double b) noexcept nogil:
+    return a if (a >= b) | (a != a) else b
+
+
+cdef void gather_magnitude(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef const pixel* row = rows[0]
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = fabs(<double> row[i])
+    blank_invalid(state, valid[0], 0, n)
+
+
+cdef void merge_magnitude(
+    double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = larger(earlier[i], later[i])
+
+
+cdef void fold_magnitude(
+    double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = larger(state[i], later[i])
+
+
+cdef void finish_magnitude(
+    real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <real> state[i]
+
+
+# --- exponentials: the largest exponent (top), the sum of exp(z - top), and for `soft` the sum of x exp(z - top)
+#
+# Of two states the lower is scaled by exp(lower top - higher top): one exponential for each join, none above 1.
+
+cdef inline double drop(double a, double b) noexcept nogil:
+    """How far the lower of two tops lies below the higher: 0 for equal ones, infinite or not."""
+    return 0.0 if a == b else -fabs(a - b)
+
+
+cdef void gather_exponential(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef const pixel* row = rows[0]
+    cdef double sharpness = parameters.first
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = sharpness * <double> row[i]
+    fill(state + pitch, 1, n)
+    blank_invalid(state, valid[0], -INFINITY, n)
+    blank_invalid(state + pitch, valid[0], 0, n)
+
+
+cdef void merge_exponential(
+    double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef double scale
+    for i in range(n):
+        scale = exp_nonpositive64(drop(earlier[i], later[i]))
+        state[pitch + i] = (
+            earlier[pitch + i] + later[pitch + i] * scale if earlier[i] >= later[i]
+            else later[pitch + i] + earlier[pitch + i] * scale
+        )
+        state[i] = larger(earlier[i], later[i])
+
+
+cdef void fold_exponential(
+    double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    merge_exponential(state, state, later, n, pitch, 0, parameters)
+
+
+cdef void identity_exponential(
+    double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    fill(state, -INFINITY, n)
+    fill(state + pitch, 0, n)
+
+
+cdef void finish_logsumexp(
+    real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef double sharpness = parameters.first
+    cdef Py_ssize_t i
+    if counts == NULL:
+        for i in range(n):
+            out[i] = <real> ((state[i] + log64(state[pitch + i] / count)) / sharpness)
+    else:
+        for i in range(n):
+            out[i] = <real> ((state[i] + log64(state[pitch + i] / counts[i])) / sharpness)
+
+
+cdef void gather_soft(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef const pixel* row = rows[0]
+    cdef double* values = state + 2 * pitch
+    cdef double temperature = parameters.first
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = <double> row[i] / temperature
+        values[i] = <double> row[i]
+    fill(state + pitch, 1, n)
+    blank_invalid(state, valid[0], -INFINITY, n)
+    blank_invalid(state + pitch, valid[0], 0, n)
+    blank_invalid(values, valid[0], 0, n)
+
+
+cdef inline double weighed(double value, double weight) noexcept nogil:
+    """A weight of zero counts for nothing, not even against an infinity."""
+    return 0.0 if weight == 0 else value * weight
+
+
+cdef void merge_soft(
+    double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef const double* earlier_values = earlier + 2 * pitch
+    cdef const double* later_values = later + 2 * pitch
+    cdef double* values = state + 2 * pitch
+    cdef Py_ssize_t i
+    cdef double scale
+    for i in range(n):
+        scale = exp_nonpositive64(drop(earlier[i], later[i]))
+        values[i] = (
+            earlier_values[i] + weighed(later_values[i], scale) if earlier[i] >= later[i]
+            else later_values[i] + weighed(earlier_values[i], scale)
+        )
+    merge_exponential(state, earlier, later, n, pitch, shift, parameters)
+
+
+cdef void fold_soft(
+    double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    merge_soft(state, state, later, n, pitch, 0, parameters)
+
+
+cdef void identity_soft(double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
+    identity_exponential(state, n, pitch, parameters)
+    fill(state + 2 * pitch, 0, n)
+
+
+cdef void finish_soft(
+    real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <real> (state[2 * pitch + i] / state[pitch + i])
+
+
+# --- moments: count, mean, sum of squared deviations, joined by Chan's formula
+
+cdef void gather_moments(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef const pixel* row = rows[0]
+    cdef double* means = state + pitch
+    cdef Py_ssize_t i
+    fill(state, 1, n)
+    for i in range(n):
+        means[i] = <double> row[i]
+        # An infinity has no deviation from itself: NaN, as in a window of more samples.
+        state[2 * pitch + i] = (<double> row[i] - <double> row[i])
+    blank_invalid(state, valid[0], 0, n)
+    blank_invalid(means, valid[0], 0, n)
+    blank_invalid(state + 2 * pitch, valid[0], 0, n)
+
+
+cdef void merge_moments(
+    double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef const double* earlier_means = earlier + pitch
+    cdef const double* later_means = later + pitch
+    cdef const double* earlier_squares = earlier + 2 * pitch
+    cdef const double* later_squares = later + 2 * pitch
+    cdef double* means = state + pitch
+    cdef double* squares = state + 2 * pitch
+    cdef Py_ssize_t i
+    cdef double count, share, deviation
+    for i in range(n):
+        count = earlier[i] + later[i]
+        share = later[i] / (count if count > 1 else 1.0)
+        deviation = later_means[i] - earlier_means[i]
+        squares[i] = (earlier_squares[i] + later_squares[i]) + (deviation * deviation) * (earlier[i] * share)
+        means[i] = earlier_means[i] + deviation * share
+        state[i] = count
+
+
+cdef void fold_moments(
+    double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    merge_moments(state, state, later, n, pitch, 0, parameters)
+
+
+cdef void identity_moments(double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
+    fill(state, 0, n)
+    fill(state + pitch, 0, n)
+    fill(state + 2 * pitch, 0, n)
+
+
+cdef void finish_variance(
+    real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef double ddof = parameters.first, freedom
+    cdef Py_ssize_t i
+    for i in range(n):
+        freedom = state[i] - ddof
+        out[i] = <real> (state[2 * pitch + i] / (freedom if freedom > 0 else NAN))
+
+
+cdef void finish_deviation(
+    real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef double ddof = parameters.first, freedom
+    cdef Py_ssize_t i
+    for i in range(n):
+        freedom = state[i] - ddof
+        out[i] = <real> sqrt(state[2 * pitch + i] / (freedom if freedom > 0 else NAN))
+
+
+# --- the tables
+
+cdef Kernel mapped(Py_ssize_t planes, void* gather, void* merge, void* fold, void* pair, void* identity) noexcept:
+    cdef Kernel kernel
+    kernel.width = sizeof(double)
+    kernel.planes = planes
+    kernel.block = 1
+    kernel.weighs_validity = True
+    kernel.gather = <gather_t> gather
+    kernel.merge = <merge_t> merge
+    kernel.fold = <fold_t> fold
+    kernel.pair = <pair_t> pair
+    kernel.triple = NULL
+    kernel.quad = NULL
+    kernel.identity = <identity_t> identity
+    return kernel
+
+
+cdef void add_pixel(dict kernels, str dtype, const pixel* example):
+    cdef Kernel powers = mapped(
+        1, <void*> gather_power[pixel], <void*> merge_power, <void*> fold_power, <void*> pair_power,
+        <void*> identity_power,
+    )
+    kernels["lp", dtype] = kernels["power_mean", dtype] = kept(powers)
+    powers.gather = <gather_t> gather_generalised[pixel]
+    kernels["gem", dtype] = kept(powers)
+    kernels["largest_magnitude", dtype] = kept(mapped(
+        1, <void*> gather_magnitude[pixel], <void*> merge_magnitude, <void*> fold_magnitude, NULL,
+        <void*> identity_power,
+    ))
+    kernels["logsumexp", dtype] = kept(mapped(
+        2, <void*> gather_exponential[pixel], <void*> merge_exponential, <void*> fold_exponential, NULL,
+        <void*> identity_exponential,
+    ))
+    kernels["soft", dtype] = kept(mapped(
+        3, <void*> gather_soft[pixel], <void*> merge_soft, <void*> fold_soft, NULL, <void*> identity_soft,
+    ))
+    kernels["var", dtype] = kept(mapped(
+        3, <void*> gather_moments[pixel], <void*> merge_moments, <void*> fold_moments, NULL,
+        <void*> identity_moments,
+    ))
+
+
+cdef void add_real(dict finishes, str dtype, const real* example):
+    finishes["lp", dtype] = <size_t> finish_lp[real]
+    finishes["power_mean", dtype] = finishes["gem", dtype] = <size_t> finish_power_mean[real]
+    finishes["largest_magnitude", dtype] = <size_t> finish_magnitude[real]
+    finishes["logsumexp", dtype] = <size_t> finish_logsumexp[real]
+    finishes["soft", dtype] = <size_t> finish_soft[real]
+    finishes["var", dtype] = <size_t> finish_variance[real]
+    finishes["std", dtype] = <size_t> finish_deviation[real]
+
+
+def tables():
+    """Addresses of kernels by (name, dtype of the rows), of finishes by (name, result)."""
+    kernels, finishes = {}, {}
+    add_pixel(kernels, "uint8", <const uint8_t*> NULL)
+    add_pixel(kernels, "int8", <const int8_t*> NULL)
+    add_pixel(kernels, "uint16", <const uint16_t*> NULL)
+    add_pixel(kernels, "int16", <const int16_t*> NULL)
+    add_pixel(kernels, "uint32", <const uint32_t*> NULL)
+    add_pixel(kernels, "int32", <const int32_t*> NULL)
+    add_pixel(kernels, "uint64", <const uint64_t*> NULL)
+    add_pixel(kernels, "int64", <const int64_t*> NULL)
+    add_pixel(kernels, "float32", <const float*> NULL)
+    add_pixel(kernels, "float64", <const double*> NULL)
+    add_real(finishes, "float32", <const float*> NULL)
+    add_real(finishes, "float64", <const double*> NULL)
+    return kernels, finishes

@@ -1,0 +1,470 @@
+"""Row functions of sums and averages.
+
+Design: a sum is a fixed binary tree over the rows of its window, in a total wide enough to be exact for integers:
+16 bits for windows of up to 257 bytes (twice the lanes of 32), then 32, 64, or two words for 64-bit averages. Totals
+are unsigned, so that they wrap without undefined behaviour; a finish reads them as signed where the pixels are.
+Dividing by a power of two is a product with its exact reciprocal; any other count is a true division, since a
+product with a rounded reciprocal is wrong in the last bit.
+"""
+from libc.math cimport frexp
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from skpool.kernels.pixels cimport pixel, real
+from skpool.kernels.table cimport (
+    Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t, quad_t,
+)
+
+ctypedef fused total:
+    uint16_t
+    uint32_t
+    uint64_t
+    float
+    double
+
+
+cdef void gather(
+    total* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef const pixel* a = rows[0]
+    cdef const pixel* b = rows[1] if count > 1 else a
+    cdef const pixel* c = rows[2] if count > 2 else a
+    cdef const pixel* d = rows[3] if count > 3 else a
+    cdef const pixel* e
+    cdef const pixel* f
+    cdef const pixel* g
+    cdef const pixel* h
+    cdef Py_ssize_t i
+    if count == 1:
+        for i in range(n):
+            state[i] = <total> a[i]
+    elif count == 2:
+        for i in range(n):
+            state[i] = <total> (<total> a[i] + <total> b[i])
+    elif count == 3:
+        for i in range(n):
+            state[i] = <total> (<total> a[i] + <total> b[i] + <total> c[i])
+    elif count == 4:
+        for i in range(n):
+            state[i] = <total> ((<total> a[i] + <total> b[i]) + (<total> c[i] + <total> d[i]))
+    else:
+        e = rows[4]
+        f = rows[5]
+        g = rows[6]
+        h = rows[7]
+        for i in range(n):
+            state[i] = <total> (
+                ((<total> a[i] + <total> b[i]) + (<total> c[i] + <total> d[i]))
+                + ((<total> e[i] + <total> f[i]) + (<total> g[i] + <total> h[i]))
+            )
+
+
+cdef void merge(
+    total* state, const total* earlier, const total* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = <total> (earlier[i] + later[i])
+
+
+cdef void fold(
+    total* state, const total* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = <total> (state[i] + later[i])
+
+
+cdef void pair(
+    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = <total> (source[2 * i] + source[2 * i + 1])
+
+
+cdef void triple(
+    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = <total> ((source[2 * i] + source[2 * i + 1]) + source[2 * i + 2])
+
+
+cdef void quad(
+    total* state, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t hop, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    if hop == 2:
+        for i in range(n):
+            state[i] = <total> (
+                (<total> upper[2 * i] + <total> lower[2 * i]) + (<total> upper[2 * i + 1] + <total> lower[2 * i + 1])
+            )
+    else:
+        for i in range(n):
+            state[i] = <total> (
+                (<total> upper[i] + <total> lower[i]) + (<total> upper[i + shift] + <total> lower[i + shift])
+            )
+
+
+cdef void identity(total* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
+    # -0.0 is what changes no sum, not even that of zeros.
+    cdef total zero = <total> 0
+    cdef Py_ssize_t i
+    if total in real:
+        zero = -zero
+    for i in range(n):
+        state[i] = zero
+
+
+cdef Kernel sum_kernel(const pixel* source, const total* state) noexcept:
+    cdef Kernel kernel
+    kernel.width = sizeof(total)
+    kernel.planes = 1
+    kernel.block = 8
+    kernel.weighs_validity = False
+    kernel.gather = <gather_t> gather[total, pixel]
+    kernel.merge = <merge_t> merge[total]
+    kernel.fold = <fold_t> fold[total]
+    kernel.pair = <pair_t> pair[total]
+    kernel.triple = <pair_t> triple[total]
+    kernel.quad = <quad_t> quad[total, pixel]
+    kernel.identity = <identity_t> identity[total]
+    return kernel
+
+
+# --- 64-bit averages: plane 0 sums the low 32 bits, plane 1 the high ones; exact for 2**31 samples
+
+ctypedef fused long_pixel:
+    uint64_t
+    int64_t
+
+
+cdef void gather_words(
+    uint64_t* state, const long_pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef uint64_t* high = state + pitch
+    cdef uint64_t mask = 0xffffffff
+    cdef const long_pixel* row
+    cdef Py_ssize_t i, r
+    for i in range(n):
+        state[i] = 0
+        high[i] = 0
+    for r in range(count):
+        row = rows[r]
+        for i in range(n):
+            state[i] = state[i] + (<uint64_t> row[i] & mask)
+            high[i] = high[i] + <uint64_t> (row[i] >> 32)
+
+
+cdef void merge_words(
+    uint64_t* state, const uint64_t* earlier, const uint64_t* later, Py_ssize_t n, Py_ssize_t pitch,
+    Py_ssize_t shift, const Parameters* parameters,
+) noexcept nogil:
+    merge(state, earlier, later, n, pitch, shift, parameters)
+    merge(state + pitch, earlier + pitch, later + pitch, n, pitch, shift, parameters)
+
+
+cdef void fold_words(
+    uint64_t* state, const uint64_t* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    fold(state, later, n, pitch, parameters)
+    fold(state + pitch, later + pitch, n, pitch, parameters)
+
+
+cdef void identity_words(uint64_t* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
+    identity(state, n, pitch, parameters)
+    identity(state + pitch, n, pitch, parameters)
+
+
+cdef Kernel words_kernel(const long_pixel* source) noexcept:
+    cdef Kernel kernel
+    kernel.width = sizeof(uint64_t)
+    kernel.planes = 2
+    kernel.block = 8
+    kernel.weighs_validity = False
+    kernel.gather = <gather_t> gather_words[long_pixel]
+    kernel.merge = <merge_t> merge_words
+    kernel.fold = <fold_t> fold_words
+    kernel.pair = kernel.triple = NULL
+    kernel.quad = NULL
+    kernel.identity = <identity_t> identity_words
+    return kernel
+
+
+# --- finishes
+
+# A total as its pixels mean it: signed totals are read from the same bits.
+ctypedef fused reading:
+    uint16_t
+    int16_t
+    uint32_t
+    int32_t
+    uint64_t
+    int64_t
+    float
+    double
+
+cdef inline double reciprocal(double count) noexcept nogil:
+    """1 / count where that is exact, else 0."""
+    cdef int exponent
+    return 1.0 / count if frexp(count, &exponent) == 0.5 else 0.0
+
+
+cdef void finish_average(
+    real* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef double scale
+    cdef real divisor, factor
+    if parameters.divisor != 0:
+        count = parameters.divisor
+        counts = NULL
+    if counts != NULL:
+        for i in range(n):
+            out[i] = <real> (<double> state[i] / counts[i])
+        return
+    scale = reciprocal(count)
+    divisor = <real> count
+    factor = <real> scale
+    if <double> factor != 0 and factor * divisor == 1:
+        for i in range(n):
+            if reading is double:
+                out[i] = <real> (state[i] * scale)
+            else:
+                out[i] = <real> state[i] * factor
+    elif reading is float and real is float:
+        # The quotient of two float32 is the same by way of float64, if both are exact in float32.
+        if <double> divisor == count:
+            for i in range(n):
+                out[i] = state[i] / divisor
+        else:
+            for i in range(n):
+                out[i] = <real> (state[i] / count)
+    else:
+        for i in range(n):
+            out[i] = <real> (<double> state[i] / count)
+
+
+cdef void finish_sum(
+    real* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <real> state[i]
+
+
+ctypedef fused whole:
+    int64_t
+    uint64_t
+
+
+cdef void finish_whole_sum(
+    whole* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <whole> state[i]
+
+
+cdef inline void two_words(double* out, uint64_t low, long_pixel high) noexcept nogil:
+    out[0] = <double> high * 4294967296.0 + <double> low
+
+
+cdef void finish_words(
+    double* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters, long_pixel example,
+) noexcept nogil:
+    cdef const uint64_t* high = state + pitch
+    cdef double value
+    cdef Py_ssize_t i
+    if parameters.divisor != 0:
+        count = parameters.divisor
+        counts = NULL
+    for i in range(n):
+        two_words(&value, state[i], <long_pixel> high[i])
+        out[i] = value / (counts[i] if counts != NULL else count)
+
+
+cdef void finish_words_unsigned(
+    double* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    finish_words(out, state, counts, count, n, pitch, parameters, <uint64_t> 0)
+
+
+cdef void finish_words_signed(
+    double* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    finish_words(out, state, counts, count, n, pitch, parameters, <int64_t> 0)
+
+
+# --- averages rounded half to even, in the type of the pixels
+
+ctypedef fused narrow_reading:
+    uint16_t
+    int16_t
+    uint32_t
+    int32_t
+
+ctypedef fused narrow:
+    uint8_t
+    int8_t
+    uint16_t
+    int16_t
+
+
+cdef inline int shift_of(double count) noexcept nogil:
+    """b where count is 2**b, b from 1 to 15; else 0."""
+    cdef int exponent
+    return exponent - 1 if frexp(count, &exponent) == 0.5 and 1 < exponent <= 16 else 0
+
+
+cdef void finish_rounded(
+    narrow* out, const narrow_reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int b = 0 if counts != NULL else shift_of(count)
+    cdef narrow_reading below, one = 1
+    # Adding 1.5 * 2**23 (2**52) and taking it away rounds half to even. No quotient is so near to a half that
+    # the division rounds it there: sums have fewer than 24 (52) bits and counts fewer than 2**15 (2**23).
+    cdef float divisor = <float> count, magic = 12582912.0
+    cdef double wide_magic = 6755399441055744.0
+    if b:
+        # One less than half, plus one where the quotient is odd: carries over exactly where it rounds up.
+        below = <narrow_reading> ((one << (b - 1)) - 1)
+        for i in range(n):
+            out[i] = <narrow> (<narrow_reading> (state[i] + below + ((state[i] >> b) & one)) >> b)
+    elif narrow_reading is uint16_t or narrow_reading is int16_t:
+        if counts == NULL:
+            for i in range(n):
+                out[i] = <narrow> <int32_t> ((<float> <int32_t> state[i] / divisor + magic) - magic)
+        else:
+            for i in range(n):
+                out[i] = <narrow> <int32_t> ((<float> <int32_t> state[i] / <float> counts[i] + magic) - magic)
+    else:
+        for i in range(n):
+            out[i] = <narrow> <int32_t> (
+                (<double> state[i] / (counts[i] if counts != NULL else count) + wide_magic) - wide_magic
+            )
+
+
+cdef inline int64_t half_even(uint64_t total, uint64_t count) noexcept nogil:
+    """total / count, for a total that is not negative."""
+    cdef uint64_t quotient = total / count
+    cdef uint64_t rest = total - quotient * count
+    cdef uint64_t twice = 2 * rest
+    return <int64_t> (quotient + ((twice > count) | ((twice == count) & (quotient & 1))))
+
+
+cdef void finish_exact(
+    whole* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    """Of a 64-bit total that has not wrapped."""
+    cdef Py_ssize_t i
+    cdef uint64_t samples
+    for i in range(n):
+        samples = <uint64_t> (counts[i] if counts != NULL else count)
+        if samples == 0:
+            out[i] = 0
+        elif whole is int64_t and <int64_t> state[i] < 0:
+            out[i] = -half_even(<uint64_t> 0 - state[i], samples)
+        else:
+            out[i] = <whole> half_even(state[i], samples)
+
+
+cdef void finish_exact_words(
+    whole* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    """Long division of high * 2**32 + low, digit by digit; a count below 2**31 leaves room for each remainder."""
+    cdef const uint64_t* highs = state + pitch
+    cdef Py_ssize_t i
+    cdef uint64_t samples, low, quotient
+    cdef whole high, digit
+    for i in range(n):
+        samples = <uint64_t> (counts[i] if counts != NULL else count)
+        if samples == 0:
+            out[i] = 0
+            continue
+        high = <whole> highs[i]
+        digit = high / <whole> samples
+        high = high - digit * <whole> samples
+        if whole is int64_t and high < 0:                  # floor, so that the remainder is not negative
+            high = high + <whole> samples
+            digit = digit - 1
+        # digit * 2**32 + (high * 2**32 + low) / samples; half to even of the sum is that of its last part,
+        # since the first is even.
+        low = state[i]
+        quotient = (<uint64_t> high << 32) + low
+        out[i] = <whole> ((<uint64_t> digit << 32) + <uint64_t> half_even(quotient, samples))
+
+
+# --- the tables
+
+cdef void add(dict kernels, str dtype, str state, const pixel* source, const total* example):
+    kernels["sum", dtype, state] = kept(sum_kernel(source, example))
+
+
+cdef void add_integer(dict kernels, str dtype, const pixel* source):
+    if sizeof(pixel) == 1:
+        add(kernels, dtype, "16 bits", source, <const uint16_t*> NULL)
+    if sizeof(pixel) <= 2:
+        add(kernels, dtype, "32 bits", source, <const uint32_t*> NULL)
+    add(kernels, dtype, "64 bits", source, <const uint64_t*> NULL)
+
+
+cdef void add_reading(dict finishes, str state, const reading* example):
+    finishes["avg", state, "float32"] = <size_t> finish_average[float, reading]
+    finishes["avg", state, "float64"] = <size_t> finish_average[double, reading]
+    finishes["sum", state, "float32"] = <size_t> finish_sum[float, reading]
+    finishes["sum", state, "float64"] = <size_t> finish_sum[double, reading]
+    finishes["sum", state, "int64"] = <size_t> finish_whole_sum[int64_t, reading]
+    finishes["sum", state, "uint64"] = <size_t> finish_whole_sum[uint64_t, reading]
+
+
+def tables():
+    """Addresses of kernels by (name, dtype of the rows, state), of finishes by (name, state, result)."""
+    kernels, finishes = {}, {}
+    add_integer(kernels, "uint8", <const uint8_t*> NULL)
+    add_integer(kernels, "int8", <const int8_t*> NULL)
+    add_integer(kernels, "uint16", <const uint16_t*> NULL)
+    add_integer(kernels, "int16", <const int16_t*> NULL)
+    add_integer(kernels, "uint32", <const uint32_t*> NULL)
+    add_integer(kernels, "int32", <const int32_t*> NULL)
+    add_integer(kernels, "uint64", <const uint64_t*> NULL)
+    add_integer(kernels, "int64", <const int64_t*> NULL)
+    add(kernels, "float32", "float32", <const float*> NULL, <const float*> NULL)
+    add(kernels, "float32", "float64", <const float*> NULL, <const double*> NULL)
+    add(kernels, "float64", "float64", <const double*> NULL, <const double*> NULL)
+    kernels["sum", "uint64", "two words"] = kept(words_kernel(<const uint64_t*> NULL))
+    kernels["sum", "int64", "two words"] = kept(words_kernel(<const int64_t*> NULL))
+    add_reading(finishes, "unsigned 16 bits", <const uint16_t*> NULL)
+    add_reading(finishes, "signed 16 bits", <const int16_t*> NULL)
+    add_reading(finishes, "unsigned 32 bits", <const uint32_t*> NULL)
+    add_reading(finishes, "signed 32 bits", <const int32_t*> NULL)
+    add_reading(finishes, "unsigned 64 bits", <const uint64_t*> NULL)
+    add_reading(finishes, "signed 64 bits", <const int64_t*> NULL)
+    add_reading(finishes, "float32", <const float*> NULL)
+    add_reading(finishes, "float64", <const double*> NULL)
+    finishes["avg", "unsigned two words", "float64"] = <size_t> finish_words_unsigned
+    finishes["avg", "signed two words", "float64"] = <size_t> finish_words_signed
+    finishes["avg", "unsigned 16 bits", "uint8"] = <size_t> finish_rounded[uint8_t, uint16_t]
+    finishes["avg", "signed 16 bits", "int8"] = <size_t> finish_rounded[int8_t, int16_t]
+    finishes["avg", "unsigned 32 bits", "uint8"] = <size_t> finish_rounded[uint8_t, uint32_t]
+    finishes["avg", "signed 32 bits", "int8"] = <size_t> finish_rounded[int8_t, int32_t]
+    finishes["avg", "unsigned 32 bits", "uint16"] = <size_t> finish_rounded[uint16_t, uint32_t]
+    finishes["avg", "signed 32 bits", "int16"] = <size_t> finish_rounded[int16_t, int32_t]
+    finishes["avg", "unsigned 64 bits", "uint64"] = <size_t> finish_exact[uint64_t]
+    finishes["avg", "signed 64 bits", "int64"] = <size_t> finish_exact[int64_t]
+    finishes["avg", "unsigned two words", "uint64"] = <size_t> finish_exact_words[uint64_t]
+    finishes["avg", "signed two words", "int64"] = <size_t> finish_exact_words[int64_t]
+    return kernels, finishes

@@ -1,0 +1,109 @@
+"""What the driver knows of a reduction: a table of row functions.
+
+A *state row* is what a fold has gathered so far for each element of a row: one or more planes of
+numbers of one width, `pitch` elements apart (max: one plane; variance: count, mean, sum of squares).
+An *element* is one channel of one column. All functions work on whole rows of `n` elements; the
+driver is the only one that loops over rows, columns and windows.
+"""
+from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport malloc
+
+cdef struct Parameters:
+    # Numbers that a reduction takes, the same for the whole image.
+    double first
+    double second
+    double divisor      # of an average; 0 divides by the count
+    int64_t minimum     # samples that a window must count, or it gets the fill value
+
+# Fold `rows_count` (1, 2, 3, 4 or 8) `rows` into a new state. `valid[r]` (or NULL) tells which elements of row r count; `order[r]` is the
+# row's place in the window. At most `Kernel.block` rows at once.
+ctypedef void (*gather_t)(
+    void* state, const void** rows, const uint8_t** valid, const int64_t* order,
+    Py_ssize_t rows_count, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil
+
+# state = earlier with later, `shift` columns further on. Never in place.
+ctypedef void (*merge_t)(
+    void* state, const void* earlier, const void* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil
+
+# state = state with later.
+ctypedef void (*fold_t)(
+    void* state, const void* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil
+
+# state[i] = source[2 i] with source[2 i + 1] (pair), and with source[2 i + 2] (triple); for one channel.
+ctypedef void (*pair_t)(
+    void* state, const void* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil
+
+# The state of 2 x 2 samples in one pass over two rows: of columns i * hop and i * hop + shift.
+ctypedef void (*quad_t)(
+    void* state, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t hop, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil
+
+# The state of no samples.
+ctypedef void (*identity_t)(
+    void* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil
+
+# The result of each state. `counts` holds the samples of each element, or is NULL where all have `count`.
+ctypedef void (*finish_t)(
+    void* out, const void* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil
+
+# Rows from one type to another. `fill` stands in for a NaN where the result has none.
+ctypedef void (*convert_t)(void* out, const void* source, Py_ssize_t n, const void* fill) noexcept nogil
+
+# Columns of `inner` elements each, wherever they lie, as a contiguous native row.
+ctypedef void (*load_t)(
+    void* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride,
+    Py_ssize_t inner, Py_ssize_t inner_stride,
+) noexcept nogil
+
+# A contiguous row to wherever its columns belong.
+ctypedef void (*store_t)(
+    char* target, const void* row, Py_ssize_t columns, Py_ssize_t column_stride,
+    Py_ssize_t inner, Py_ssize_t inner_stride,
+) noexcept nogil
+
+# Every `stride`-th column of `inner` elements.
+ctypedef void (*compact_t)(
+    void* row, const void* source, Py_ssize_t columns, Py_ssize_t stride, Py_ssize_t inner,
+) noexcept nogil
+
+# valid = mask and not (omit and NaN); chosen = row where valid, else `replacement`.
+ctypedef void (*select_t)(
+    void* chosen, uint8_t* valid, const void* row, const uint8_t* mask, bint omit, Py_ssize_t n,
+    const void* replacement,
+) noexcept nogil
+
+# `fill` wherever fewer than `minimum` samples counted.
+ctypedef void (*blank_t)(
+    void* out, const double* counts, double minimum, Py_ssize_t n, const void* fill,
+) noexcept nogil
+
+cdef struct Kernel:
+    Py_ssize_t width        # bytes of a number of the state
+    Py_ssize_t planes       # numbers of an element's state; 0 where the count alone decides
+    Py_ssize_t block        # rows that `gather` takes at once; 1 where it maps each (a cached row is reused)
+    bint weighs_validity    # `gather` looks at `valid` itself; else masked samples become the neutral value
+    gather_t gather
+    merge_t merge
+    fold_t fold
+    pair_t pair             # or NULL, as the next two
+    pair_t triple
+    quad_t quad
+    identity_t identity
+
+
+cdef inline size_t kept(Kernel kernel) except 0:
+    """The address of a copy that lives as long as the process."""
+    cdef Kernel* copy = <Kernel*> malloc(sizeof(Kernel))
+    if copy == NULL:
+        raise MemoryError
+    copy[0] = kernel
+    return <size_t> copy

@@ -1,0 +1,233 @@
+"""Arguments -> a checked `Plan`. Every rule about arguments lives here or in the tables that it reads.
+
+A plan knows shapes and types but no pixels, so it is made once for each combination of them and kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import windows
+from .reductions import Reduction, reduction_named
+from .windows import PADDING_MODES, Axis
+
+NAN_POLICIES = ("propagate", "omit", "raise")
+PLANS_KEPT = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What to compute, checked.
+
+    Attributes
+    ----------
+    reduction : Reduction
+        The row of the registry.
+    parameters : mapping of str to float or None
+        Its parameters.
+    axes : tuple of Axis
+        The windows along every axis of the image, the channel axis included.
+    channel_axis : int or None
+        The axis that is not pooled, counted from the front.
+    image_dtype, dtype : numpy.dtype
+        Types of the image and of the result.
+    omit_nan : bool
+        Whether NaN counts as masked.
+    min_count : int
+        Samples that a window must count, or it gets `fill_value`.
+    fill_value, cval : numpy scalar
+        In the types of the result and of the image.
+    """
+
+    reduction: Reduction
+    parameters: Mapping[str, float | None]
+    axes: tuple[Axis, ...]
+    channel_axis: int | None
+    image_dtype: np.dtype
+    dtype: np.dtype
+    omit_nan: bool
+    min_count: int
+    fill_value: np.generic
+    cval: np.generic
+
+    @functools.cached_property
+    def shape(self):
+        """Shape of the result."""
+        return tuple(axis.outputs for axis in self.axes)
+
+    @functools.cached_property
+    def samples(self):
+        """The most samples that a window counts."""
+        return math.prod(axis.most_taps for axis in self.axes)
+
+    @property
+    def is_constant_padded(self):
+        """Whether some window looks at the constant."""
+        return any(axis.mode == "constant" and (axis.before or axis.after) for axis in self.axes)
+
+
+def checked_image_dtype(dtype):
+    """`dtype`, if images of it can be pooled."""
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise TypeError(f"`image` must be boolean, integer or floating point of at most 64 bits, got dtype {dtype}")
+    return dtype
+
+
+def checked_dtype(dtype):
+    """The result type asked for, native."""
+    try:
+        dtype = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"`dtype` must be a NumPy data type, got {dtype!r}") from None
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise TypeError(f"`dtype` must be boolean, integer or floating point of at most 64 bits, got {dtype}")
+    return dtype.newbyteorder("=")
+
+
+def representable(value, dtype, name):
+    """`value` as a scalar of `dtype`, or an error if it would become another number."""
+    if isinstance(value, str | bytes) or np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
+        raise TypeError(f"`{name}` must be a real number, got {value!r}")
+    with np.errstate(all="ignore"):
+        if dtype.kind == "f":
+            scalar = np.asarray(value).astype(dtype)[()]
+            fits = np.isfinite(scalar) or not np.isfinite(np.float64(value))
+        else:
+            low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+            fits = np.isfinite(np.float64(value)) and value == int(value) and low <= int(value) <= high
+            scalar = dtype.type(int(value)) if fits else None
+    if not fits:
+        raise ValueError(f"`{name}` must be representable as {dtype}, got {value!r}")
+    return scalar
+
+
+def _axes(shape, channel_axis, window_shape, stride, padding, dilation, ceil_mode, mode):
+    """The windows along every axis of an image of `shape`."""
+    spatial = [axis for axis in range(len(shape)) if axis != channel_axis]
+    if not spatial:
+        raise ValueError(f"`image` must have at least one spatial axis, got shape {shape} and `channel_axis` {channel_axis}")
+    count = len(spatial)
+    window = windows.per_axis(2 if window_shape is None else window_shape, count, "window_shape")
+    stride = window if stride is None else windows.per_axis(stride, count, "stride")
+    dilation = windows.per_axis(dilation, count, "dilation")
+    padding = windows.per_axis_padding(padding, count)
+    if not isinstance(ceil_mode, bool | np.bool_):
+        raise TypeError(f"`ceil_mode` must be True or False, got {ceil_mode!r}")
+    if not isinstance(mode, str):
+        raise TypeError(f"`mode` must be a string, got {mode!r}")
+    if mode not in PADDING_MODES:
+        raise ValueError(f"`mode` must be one of {', '.join(map(repr, PADDING_MODES))}, got {mode!r}")
+    axes = [windows.whole(length) for length in shape]
+    for i, axis in enumerate(spatial):
+        axes[axis] = windows.sliding(
+            shape[axis], window[i], stride[i], dilation[i], padding[i], bool(ceil_mode), mode
+        )
+    return tuple(axes)
+
+
+def checked_channel_axis(channel_axis, ndim):
+    """`channel_axis` counted from the front, or None."""
+    if channel_axis is None:
+        return None
+    try:
+        axis = windows.integer(channel_axis, "channel_axis", -ndim)
+    except ValueError:
+        axis = ndim
+    if axis >= ndim:
+        raise ValueError(f"`channel_axis` must be from {-ndim} to {ndim - 1} for {ndim} axes, got {channel_axis!r}")
+    return axis % ndim
+
+
+def make_plan(
+    shape,
+    image_dtype,
+    reduction,
+    window_shape=None,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode=True,
+    mode="ignore",
+    cval=0,
+    nan_policy="propagate",
+    min_count=1,
+    fill_value=None,
+    channel_axis=None,
+    dtype=None,
+    **parameters,
+):
+    """Check the arguments of `skpool.pool` and lay out the windows.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the image.
+    image_dtype : numpy.dtype
+        Its type.
+    reduction, window_shape, ... :
+        As `skpool.pool` takes them.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If an argument has a wrong value.
+    """
+    row = reduction_named(reduction)
+    parameters = row.checked_parameters(parameters)
+    checked_image_dtype(image_dtype)
+    native = image_dtype.newbyteorder("=")
+    if not shape:
+        raise ValueError("`image` must have at least one axis, got a 0-d array")
+    channel_axis = checked_channel_axis(channel_axis, len(shape))
+    axes = _axes(shape, channel_axis, window_shape, stride, padding, dilation, ceil_mode, mode)
+    if nan_policy not in NAN_POLICIES:
+        kind = ValueError if isinstance(nan_policy, str) else TypeError
+        raise kind(f"`nan_policy` must be one of {', '.join(map(repr, NAN_POLICIES))}, got {nan_policy!r}")
+    result = row.result(native) if dtype is None else checked_dtype(dtype)
+    default_fill = math.nan if result.kind == "f" else 0
+    plan = Plan(
+        row,
+        parameters,
+        axes,
+        channel_axis,
+        image_dtype,
+        result,
+        nan_policy == "omit" and native.kind == "f",
+        windows.integer(min_count, "min_count", 1),
+        representable(default_fill if fill_value is None else fill_value, result, "fill_value"),
+        representable(cval, native, "cval"),
+    )
+    if math.prod(plan.shape) * result.itemsize > sys.maxsize:
+        raise ValueError(f"the result would have shape {plan.shape}, which is more than memory can address")
+    return plan
+
+
+_kept_plan = functools.lru_cache(maxsize=PLANS_KEPT, typed=True)(make_plan)
+
+
+def plan_for(shape, image_dtype, reduction, window_shape, stride, padding, dilation, *rest, **parameters):
+    """`make_plan`, or what it made for the same arguments before."""
+    sizes = (
+        windows.frozen(window_shape, "window_shape"),
+        windows.frozen(stride, "stride"),
+        windows.frozen(padding, "padding"),
+        windows.frozen(dilation, "dilation"),
+    )
+    try:
+        return _kept_plan(shape, image_dtype, reduction, *sizes, *rest, **parameters)
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+    return make_plan(shape, image_dtype, reduction, *sizes, *rest, **parameters)

@@ -1,0 +1,268 @@
+"""WHERE: windows as tables of integers, one :class:`Axis` per axis of the image.
+
+No pixels here, and no floats. For output ``o`` an axis knows the positions that its window looks at::
+
+    position     -1 | 0  1  2  3  4  5  6 | 7 | 8  9      image of length 7, padding (1, 1)
+               before        image        after  beyond     window 3, stride 3, step 1
+    window 0      x   x  x
+    window 1               x  x  x
+    window 2                        x  x    x
+    window 3                                             it would start at 8: beyond, so it is dropped
+
+and what each position holds: a sample of the image (its index), nothing (`ABSENT`), or the constant
+(`CONSTANT`). What lies *beyond* the padded axis is absent in every mode. Every backend, the reference
+and the tests read these tables, so that a rule of geometry is written once.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+ABSENT = -1
+CONSTANT = -2
+
+#: Lengths and positions stay below this, so that every sum and product of two fits 64 bits.
+LARGEST = 2**31 - 1
+
+
+def _reflect(position, length):
+    period = max(2 * (length - 1), 1)
+    return length - 1 - np.abs(position % period - (length - 1)) if length > 1 else position * 0
+
+
+def _symmetric(position, length):
+    folded = position % (2 * length)
+    return np.where(folded < length, folded, 2 * length - 1 - folded)
+
+
+#: What a padded position holds, by mode: ``(position, length) -> source``, as `numpy.pad` defines it.
+PADDING_MODES = {
+    "ignore": lambda position, length: np.full_like(position, ABSENT),
+    "constant": lambda position, length: np.full_like(position, CONSTANT),
+    "edge": lambda position, length: np.clip(position, 0, length - 1),
+    "reflect": _reflect,
+    "symmetric": _symmetric,
+    "wrap": lambda position, length: position % length,
+}
+
+
+def _same(length, extent, stride):
+    total = max((-(-length // stride) - 1) * stride + extent - length, 0)
+    return total // 2, total - total // 2
+
+
+#: Padding by name: ``(length, extent, stride) -> (before, after)``.
+NAMED_PADDING = {
+    "same": _same,
+    "same_lower": lambda *geometry: _same(*geometry)[::-1],
+    "valid": lambda *geometry: (0, 0),
+}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The windows along one axis: output ``o`` looks at ``start[o] + t * step`` for ``t < taps[o]``.
+
+    Attributes
+    ----------
+    length : int
+        Samples of the image along the axis.
+    outputs : int
+        Number of windows.
+    window, stride, step : int
+        Taps of a whole window, distance between windows, distance between taps (the dilation).
+    before, after : int
+        Padding. Positions run from ``-before`` to ``length + after - 1``.
+    mode : str
+        A key of `PADDING_MODES`.
+    """
+
+    length: int
+    outputs: int
+    window: int
+    stride: int
+    step: int = 1
+    before: int = 0
+    after: int = 0
+    mode: str = "ignore"
+
+    @property
+    def extent(self):
+        """Samples from the first tap of a window to its last, both included."""
+        return (self.window - 1) * self.step + 1
+
+    @cached_property
+    def start(self):
+        """First position of each window, negative where it begins in the padding."""
+        return np.arange(self.outputs, dtype=np.int64) * self.stride - self.before
+
+    @cached_property
+    def taps(self):
+        """Taps of each window that lie within the padded axis."""
+        return _taps_below(self.length + self.after, self.start, self.window, self.step)
+
+    @cached_property
+    def most_taps(self):
+        """The most taps that any window has; less than `window` where the padded axis is shorter."""
+        return int(self.taps[0]) if self.outputs else 0
+
+    @cached_property
+    def counts(self):
+        """Counted taps of each window: all of `taps`, or under ``"ignore"`` those inside the image."""
+        if self.mode != "ignore":
+            return self.taps
+        ahead = _taps_below(0, self.start, self.window, self.step)
+        return _taps_below(self.length, self.start, self.window, self.step) - ahead
+
+    @cached_property
+    def outside_before(self):
+        """What positions -1, -2, ... hold."""
+        return self.source(-1 - np.arange(self.before, dtype=np.int64))
+
+    @cached_property
+    def outside_after(self):
+        """What positions length, length + 1, ... hold."""
+        return self.source(self.length + np.arange(self.after, dtype=np.int64))
+
+    @property
+    def identity(self):
+        """Whether the windows are the samples themselves, in order."""
+        return self.window == 1 and self.stride == 1 and self.outputs == self.length and self.before == 0
+
+    def source(self, position):
+        """What each position holds: an index into the image, `ABSENT` or `CONSTANT`."""
+        position = np.asarray(position, dtype=np.int64)
+        inside = (position >= 0) & (position < self.length)
+        beyond = position >= self.length + self.after
+        if inside.all() or self.length == 0:
+            return np.where(inside, position, ABSENT)
+        padded = PADDING_MODES[self.mode](position, self.length)
+        return np.where(inside, position, np.where(beyond, ABSENT, padded))
+
+    def positions(self, output):
+        """What the taps of one window hold, in order: ``taps[output]`` sources."""
+        return self.source(self.start[output] + np.arange(self.taps[output]) * self.step)
+
+    @property
+    def centers(self):
+        """Centre of each whole window in image coordinates, as float64."""
+        return self.start + (self.extent - 1) / 2
+
+
+def _taps_below(limit, start, window, step):
+    """How many of the taps ``start, start + step, ...`` of each window lie below `limit`."""
+    return np.clip(-((start - limit) // step), 0, window)
+
+
+def sliding(length, window, stride, step=1, padding=(0, 0), ceil_mode=True, mode="ignore"):
+    """Evenly spaced windows along one axis.
+
+    Parameters
+    ----------
+    length : int
+        Samples along the axis.
+    window, stride, step : int
+        Taps of a window, distance between windows, distance between taps.
+    padding : str or (int, int)
+        A key of `NAMED_PADDING`, or samples before and after.
+    ceil_mode : bool
+        Keep one more window that hangs over the far end, if it starts inside the image or the padding before it.
+    mode : str
+        A key of `PADDING_MODES`.
+
+    Returns
+    -------
+    Axis
+
+    Raises
+    ------
+    ValueError
+        If the window does not fit once, unless the axis is empty.
+    """
+    extent = (window - 1) * step + 1
+    if isinstance(padding, str):
+        ceil_mode = ceil_mode and padding != "valid"
+        padding = NAMED_PADDING[padding](length, extent, stride)
+    before, after = padding
+    if length == 0:
+        return Axis(0, 0, window, stride, step, before, after, mode)
+    room = length + before + after - extent
+    outputs = room // stride + 1
+    # The last window must start inside the image or the leading padding: it would hold nothing otherwise.
+    if ceil_mode and room % stride and outputs * stride < length + before:
+        outputs += 1
+    if outputs < 1:
+        raise ValueError(
+            f"`window_shape` must fit into the padded image at least once, got a window of {window} "
+            f"(spanning {extent} with its dilation) and stride {stride} on an axis of {length} samples "
+            f"padded by {(before, after)}"
+        )
+    return Axis(length, outputs, window, stride, step, before, after, mode)
+
+
+def whole(length):
+    """The axis left alone: one window of one sample for each of its samples."""
+    return Axis(length, length, 1, 1)
+
+
+def integer(value, name, minimum):
+    """`value` as an int of at least `minimum`; `name` is what an error calls it."""
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"`{name}` must be an integer, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be an integer, got {value!r} of type {type(value).__name__}") from None
+    if not minimum <= number <= LARGEST:
+        rule = f">= {minimum}" if number < minimum else f"<= {LARGEST}"
+        raise ValueError(f"`{name}` must be {rule} along every axis, got {value!r}")
+    return number
+
+
+def frozen(value, name):
+    """Sizes in a form that can be a cache key: sequences become tuples of plain ints; the rest is left as it is."""
+    if value is None or type(value) in (int, str) or not np.iterable(value):
+        return value
+    return tuple(
+        frozen(entry, name) if type(entry) is int or np.iterable(entry) else integer(entry, name, -LARGEST)
+        for entry in value
+    )
+
+
+def per_axis(value, count, name, minimum=1):
+    """One int for all axes, or a sequence with one per axis, as a tuple of `count` ints."""
+    if isinstance(value, str) or not np.iterable(value):
+        return (integer(value, name, minimum),) * count
+    values = tuple(value)
+    if len(values) != count:
+        raise ValueError(
+            f"`{name}` must have one entry for each of the {count} spatial axes, got {len(values)}: {value!r}"
+        )
+    try:
+        return tuple(integer(entry, name, minimum) for entry in values)
+    except ValueError:
+        raise ValueError(f"`{name}` must be >= {minimum} along every axis, got {value!r}") from None
+
+
+def per_axis_padding(value, count):
+    """`padding` as API.md allows it, as a name or a (before, after) pair for each of `count` axes."""
+    if isinstance(value, str):
+        if value not in NAMED_PADDING:
+            names = ", ".join(repr(name) for name in NAMED_PADDING)
+            raise ValueError(f"`padding` must be integers or one of {names}, got {value!r}")
+        return (value,) * count
+    if not np.iterable(value):
+        return ((integer(value, "padding", 0),) * 2,) * count
+    values = tuple(value)
+    if not any(np.iterable(entry) for entry in values):
+        return tuple((width, width) for width in per_axis(values, count, "padding", 0))
+    if len(values) != count:
+        raise ValueError(f"`padding` must have one (before, after) pair for each of the {count} spatial axes, got {value!r}")
+    for entry in values:
+        if isinstance(entry, str) or not np.iterable(entry) or len(tuple(entry)) != 2:
+            raise ValueError(f"`padding` must be all integers or all (before, after) pairs, got {value!r}")
+    return tuple(tuple(integer(width, "padding", 0) for width in entry) for entry in values)
