@@ -1,6 +1,6 @@
 """Print the coefficients of `skpool/kernels/elementary.pxd`. Needs mpmath; takes a few seconds.
 
-Each polynomial is the minimax one, by Remez's exchange, for the relative error of the function that it serves.
+Each polynomial is the minimax one (Remez's exchange) for the relative error of the function that it serves.
 """
 
 from itertools import groupby
@@ -35,7 +35,7 @@ TINY = mpf(2) ** -40  # keeps a weight above 0 where an error is multiplied away
 
 
 def minimax(series, weight, low, high, terms):
-    """Return the coefficients, lowest power first, nearest to `series` under `weight`, and the weighted error."""
+    """Return coefficients, lowest power first, nearest to `series` under `weight`, and the error."""
 
     def chebyshev(count):
         return [low + (high - low) * (1 - cos(pi * i / count)) / 2 for i in range(count + 1)]
@@ -48,7 +48,7 @@ def minimax(series, weight, low, high, terms):
 
     grid, points, worst, level = chebyshev(40 * terms), chebyshev(terms), 2, 1
     while worst > 1.0001 * level:
-        # At the points, the error has one size and alternating signs: linear in the coefficients and the size.
+        # At the points the error has one size and alternating signs: linear in coefficients and size.
         rows = [[x**power for power in range(terms)] + [(-1) ** i / weight(x)] for i, x in enumerate(points)]
         *coefficients, level = lu_solve(matrix(rows), matrix([target(x) for x in points]))
         level = abs(level)

@@ -9,12 +9,12 @@ import functools
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from . import windows
-from .reductions import Reduction, reduction_named
+from .reductions import REDUCTIONS, Reduction, reduction_named
 from .windows import PADDING_MODES, Axis
 
 NAN_POLICIES = ("propagate", "omit", "raise")
@@ -65,6 +65,20 @@ class Plan:
     def samples(self):
         """The most samples that a window counts."""
         return math.prod(axis.most_taps for axis in self.axes)
+
+    @functools.cached_property
+    def bytes_touched(self):
+        """Bytes of the image and of the result."""
+        pixels = math.prod(axis.length for axis in self.axes)
+        return pixels * self.image_dtype.itemsize + math.prod(self.shape) * self.dtype.itemsize
+
+    def counting(self, omit_nan):
+        """The plan that counts the samples of the same windows."""
+        row = REDUCTIONS["count"]
+        dtype = row.result(self.image_dtype)
+        return replace(
+            self, reduction=row, parameters={}, dtype=dtype, omit_nan=omit_nan, min_count=1, fill_value=dtype.type(0)
+        )
 
     @property
     def is_constant_padded(self):
@@ -217,17 +231,22 @@ def make_plan(
 _kept_plan = functools.lru_cache(maxsize=PLANS_KEPT, typed=True)(make_plan)
 
 
+_PLAIN = (int, type(None), str)
+
+
 def plan_for(shape, image_dtype, reduction, window_shape, stride, padding, dilation, *rest, **parameters):
     """`make_plan`, or what it made for the same arguments before."""
-    sizes = (
-        windows.frozen(window_shape, "window_shape"),
-        windows.frozen(stride, "stride"),
-        windows.frozen(padding, "padding"),
-        windows.frozen(dilation, "dilation"),
-    )
+    if not (type(window_shape) in _PLAIN and type(stride) in _PLAIN):
+        window_shape = windows.frozen(window_shape, "window_shape")
+        stride = windows.frozen(stride, "stride")
+    if not (type(padding) in _PLAIN and type(dilation) in _PLAIN):
+        padding = windows.frozen(padding, "padding")
+        dilation = windows.frozen(dilation, "dilation")
     try:
-        return _kept_plan(shape, image_dtype, reduction, *sizes, *rest, **parameters)
+        return _kept_plan(
+            shape, image_dtype, reduction, window_shape, stride, padding, dilation, *rest, **parameters
+        )
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
-    return make_plan(shape, image_dtype, reduction, *sizes, *rest, **parameters)
+    return make_plan(shape, image_dtype, reduction, window_shape, stride, padding, dilation, *rest, **parameters)

@@ -105,18 +105,24 @@ def pool(
         masked_array = isinstance(image, np.ma.MaskedArray)
         image, mask = _unwrapped(image, mask, channel_axis)
     return_indices = bool(reduction_parameters) and _taken_return_indices(reduction, reduction_parameters)
-    workers = check_workers(workers)
+    if workers is not None:
+        workers = check_workers(workers)
     places = None
     if out is not None:
         if return_indices:
             out, places = _checked_pair(out)
         dtype = _dtype_of(out, dtype)
-    geometry = (window_shape, stride, padding, dilation, ceil_mode, mode, cval)
     plan = plan_for(
         image.shape,
         image.dtype,
         reduction,
-        *geometry,
+        window_shape,
+        stride,
+        padding,
+        dilation,
+        ceil_mode,
+        mode,
+        cval,
         nan_policy,
         min_count,
         fill_value,
@@ -126,25 +132,25 @@ def pool(
     )
     if mask is not None:
         mask = _checked_mask(mask, image, channel_axis)
-    if places is not None:
-        _check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
     if out is not None:
         _check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
-    if return_indices and places is None:
+    if places is not None:
+        _check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
+    elif return_indices:
         places = np.empty(plan.shape, np.int64)
-
-    def counts(policy):
-        counting = plan_for(
-            image.shape, image.dtype, "count", *geometry, policy, 1, None, channel_axis, None
-        )
-        return cpu.run(counting, image, mask=mask, workers=workers)
-
-    if nan_policy == "raise" and _has_nan(plan, image) and (counts("omit") != counts("propagate")).any():
-        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+    if nan_policy == "raise" and _has_nan(plan, image):
+        if (_counts(plan, image, mask, workers, True) != _counts(plan, image, mask, workers, False)).any():
+            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
     result = cpu.run(plan, image, mask=mask, out=out, places=places, workers=workers)
     if masked_array:
-        result = np.ma.MaskedArray(result, counts(nan_policy) < plan.min_count, fill_value=plan.fill_value)
+        few = _counts(plan, image, mask, workers, plan.omit_nan) < plan.min_count
+        result = np.ma.MaskedArray(result, few, fill_value=plan.fill_value)
     return (result, places) if return_indices else result
+
+
+def _counts(plan, image, mask, workers, omit_nan):
+    """How many samples each window of a plan counts."""
+    return cpu.run(plan.counting(omit_nan), image, mask=mask, workers=workers)
 
 
 def _has_nan(plan, image):

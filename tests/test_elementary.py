@@ -21,8 +21,8 @@ LARGEST = np.finfo(np.float64).max
 
 # Whole ranges, and where errors peak: a result or a significand just above sqrt(1/2), an argument near 1.
 INTERVALS = [
-    ("exp", -745.2, 709.8),
-    ("exp", -745.2, -708.0),
+    ("exp", -745.1, 709.78),
+    ("exp", -745.1, -708.0),
     ("exp", -1.0, 1.0),
     ("exp", 706.9, 707.4),
     ("exp_nonpositive", -708.39, 0.0),
@@ -102,6 +102,15 @@ def test_pow_errs_by_less_than_one_ulp(functions, p):
     inside = (exact > SUBNORMAL) & (exact < LARGEST)
     assert inside.mean() > 0.99
     assert ulps(result[inside], exact[inside]).max() < 1
+
+
+@needs_long_double
+def test_pow_errs_most_where_the_logarithm_does(functions):
+    # Significands near sqrt(2) and its inverse, and powers near the last finite number.
+    for low, high, p in [(1.4135, 1.4142, 1906.0), (0.7072, 0.7078, -1982.0), (2.8275, 2.8284, 682.0)]:
+        x = np.random.default_rng(0).uniform(low, high, 200_000)
+        exact = np.power(x.astype(np.longdouble), np.longdouble(p))
+        assert ulps(run(functions, "pow", x, p), exact).max() < 1.3
 
 
 @pytest.mark.parametrize("name", ["exp", "exp_nonpositive"])

@@ -21,7 +21,7 @@ from libc.stdint cimport int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from skpool.kernels.table cimport (
-    Kernel, Parameters, blank_t, compact_t, convert_t, finish_t, load_t, select_t, store_t,
+    Kernel, Parameters, blank_t, compact_t, convert_t, finish_t, load_t, quad_t, select_t, store_t,
 )
 
 cdef extern from * nogil:
@@ -160,6 +160,8 @@ cdef struct Recipe:
     Lane value
     Lane count
     convert_t to_counts
+    quad_t quad                     # NULL: no kernel for windows of 2 x 2 at stride 2, or they are others
+    compact_t compact_out
     finish_t finish                 # NULL: plane 0 of the state is the result
     finish_t finish_places          # NULL: no indices
     convert_t widen                 # NULL: the natural result is the result asked for
@@ -184,6 +186,14 @@ cdef struct View:
     Py_ssize_t inner
 
 
+cdef struct Layout:
+    # How a program's scratch is laid out.
+    Py_ssize_t tile
+    Py_ssize_t pitch
+    Py_ssize_t slots
+    Py_ssize_t bytes                # of a thread
+
+
 cdef struct Call:
     const Recipe* recipe
     View image
@@ -194,10 +204,10 @@ cdef struct Call:
     bint mask_in_place
     bint out_in_place
     bint places_in_place
-    Py_ssize_t tile                 # output columns of a tile
     Py_ssize_t block                # output rows of a block
-    Py_ssize_t pitch                # elements of a scratch row
-    Py_ssize_t slots                # prepared rows kept while windows pass over them
+    Py_ssize_t tile                 # output columns of a tile,
+    Py_ssize_t pitch                # elements of a scratch row,
+    Py_ssize_t slots                # prepared rows kept while windows pass over them: as in `Layout`
 
 
 # --- one thread's scratch
@@ -599,30 +609,6 @@ cdef inline Py_ssize_t columns_of(const Ladder* ladder, Py_ssize_t outputs) noex
     return (outputs - 1) * ladder.stride + (ladder.nodes - 1) * ladder.step + 1
 
 
-cdef bint quads(
-    Ladder* ladder, Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t outputs, char* target,
-) noexcept nogil:
-    """Rows and columns of 2 x 2 samples in one pass, where the window has two plain rows and an even width."""
-    cdef const Recipe* recipe = call.recipe
-    cdef const Kernel* kernel = &recipe.value.kernel
-    cdef Py_ssize_t shift = ladder.step * recipe.inner
-    cdef bint halves = pairs_alone(ladder, recipe.inner)
-    cdef const void* rows[2]
-    cdef const uint8_t* valid[2]
-    cdef Py_ssize_t i
-    if kernel.quad == NULL or recipe.masked or scratch.present != 2 or ladder.nodes & 1:
-        return False
-    for i in range(2):
-        prepared(scratch, call, segment, i, i, &rows[i], &valid[i])
-    climb(ladder, halves)
-    ladder.row = target if target != NULL and fills(ladder, outputs) else scratch.value.levels[0]
-    kernel.quad(
-        ladder.row, rows[0], rows[1], columns_of(ladder, outputs) * recipe.inner, 2 if halves else 1,
-        shift, recipe.value.parameters,
-    )
-    return True
-
-
 cdef char* across(
     const Call* call, const Lane* lane, Fold* fold, Ladder* ladder, Py_ssize_t outputs, char* target,
 ) noexcept nogil:
@@ -855,11 +841,6 @@ cdef char* folded(
         lanes[used] = &recipe.count
         folds[used] = &scratch.count
         used = used + 1
-    begin_ladder(&ladder, recipe, scratch.value.levels[0])
-    if segments_found == 1 and segments[0].first >= 0 and quads(
-        &ladder, scratch, call, &segments[0], outputs, target
-    ):
-        return across(call, &recipe.value, &scratch.value, &ladder, outputs, target)
     for s in range(segments_found):
         segment = &segments[s]
         if scratch.present and (segment.first >= 0 or segment.sources != NULL):
@@ -884,6 +865,25 @@ cdef char* folded(
     return NULL
 
 
+cdef void write_quads(
+    Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t outputs, char* target,
+) noexcept nogil:
+    """Results of whole windows of 2 x 2: rows and columns in one pass."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const void* rows[2]
+    cdef const uint8_t* valid[2]
+    cdef Py_ssize_t i
+    for i in range(2):
+        prepared(scratch, call, segment, i, i, &rows[i], &valid[i])
+    if recipe.inner == 1:
+        recipe.quad(target, rows[0], rows[1], outputs, 1, &recipe.parameters)
+    else:
+        recipe.quad(
+            scratch.result, rows[0], rows[1], (2 * outputs - 1) * recipe.inner, recipe.inner, &recipe.parameters,
+        )
+        recipe.compact_out(target, scratch.result, outputs, 2, recipe.inner)
+
+
 cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
     cdef const Recipe* recipe = call.recipe
     cdef const Axis* axis = &recipe.axes[recipe.leading]
@@ -897,10 +897,12 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     cdef char* state
     cdef char* target
     cdef char* places
+    cdef bint quads
     cdef bint straight = (
         call.out_in_place and recipe.finish == NULL and recipe.widen == NULL and recipe.value.kernel.planes == 1
     )
     found = find_segments(segments, scratch, recipe, first, stop - first)
+    quads = recipe.quad != NULL and call.out_in_place and found == 1 and is_whole(axis, first) and is_whole(axis, stop - 1)
     memset(scratch.kept, 0xff, call.slots * sizeof(int64_t))
     memset(scratch.stamps, 0, call.slots * sizeof(Py_ssize_t))
     while row < end:
@@ -914,6 +916,10 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
             places = places + index * call.places.leading[a]
         scratch.stamp = row + 1
         find_rows(scratch, call, row)
+        if quads and scratch.present == 2:
+            write_quads(scratch, call, segments, stop - first, target)
+            row = row + 1
+            continue
         state = folded(scratch, call, segments, found, stop - first, target if straight else NULL)
         write_row(scratch, call, state, first, stop, target, places)
         row = row + 1
@@ -942,6 +948,7 @@ cdef class Program:
     """
     cdef Recipe recipe
     cdef bint has_channels
+    cdef Layout layouts[2]          # by whether rows are used where they lie
 
     def __cinit__(self, axes, inner, settings, functions, parameters, constants):
         cdef Recipe* recipe = &self.recipe
@@ -971,6 +978,8 @@ cdef class Program:
         self.take_lane(&recipe.value, functions["value"], functions["compact"])
         self.take_lane(&recipe.count, functions["count"], functions["compact"])
         recipe.to_counts = <convert_t> <size_t> functions["to_counts"]
+        recipe.quad = <quad_t> <size_t> functions["quad"]
+        recipe.compact_out = <compact_t> <size_t> functions["compact"][settings["out_width"]]
         recipe.finish = <finish_t> <size_t> functions["finish"]
         recipe.finish_places = <finish_t> <size_t> functions["finish_places"]
         recipe.widen = <convert_t> <size_t> functions["widen"]
@@ -985,6 +994,8 @@ cdef class Program:
         memcpy(recipe.neutral, <const char*> neutral, len(neutral))
         memcpy(recipe.constant, <const char*> constant, len(constant))
         memcpy(recipe.fill, <const char*> fill, len(fill))
+        self.lay_out(False)
+        self.lay_out(True)
 
     cdef int take_lane(self, Lane* lane, kernel, compact) except -1:
         lane.parameters = &self.recipe.parameters
@@ -1072,27 +1083,23 @@ cdef class Program:
     cdef int run(self, Call* call, int workers) except -1:
         cdef const Recipe* recipe = &self.recipe
         cdef const Axis* columns = &recipe.axes[recipe.leading]
+        cdef Layout* layout
         cdef Py_ssize_t tiles, items, item, per_thread
-        cdef Shelf shelf
         cdef char* memory
         cdef char* aligned
         call.rows_in_place = not recipe.converts_rows and self.lies_in_rows(&call.image, recipe.row_width)
         call.mask_in_place = self.lies_in_rows(&call.mask, 1)
         call.out_in_place = self.lies_in_rows(&call.out, recipe.out_width)
         call.places_in_place = self.lies_in_rows(&call.places, sizeof(int64_t))
-        call.slots = 0
-        if recipe.overlapping and recipe.most_rows <= MOST_SLOTS and (
-            recipe.masked or not call.rows_in_place or recipe.value.kernel.block == 1
-        ):
-            call.slots = recipe.most_rows
-        self.choose_tile(call)
+        layout = &self.layouts[call.rows_in_place]
+        call.tile, call.pitch, call.slots = layout.tile, layout.pitch, layout.slots
         tiles = divided_up(columns.outputs, call.tile)
         call.block = recipe.rows
         if workers > 1:
             call.block = divided_up(recipe.rows, divided_up(ITEMS_PER_WORKER * workers, tiles))
         items = tiles * divided_up(recipe.rows, call.block)
         workers = min(workers, items)
-        per_thread = self.scratch_bytes(call)
+        per_thread = layout.bytes
         memory = <char*> malloc(workers * per_thread + ALIGNMENT)
         if memory == NULL:
             raise MemoryError(f"no memory for {workers} x {per_thread} bytes of scratch")
@@ -1119,19 +1126,32 @@ cdef class Program:
         place_scratch(&scratch, call, &shelf)
         return shelf.used
 
-    cdef void choose_tile(self, Call* call) noexcept:
+    cdef void lay_out(self, bint rows_in_place) noexcept:
         """The widest tile whose scratch stays within SCRATCH bytes, at least one output."""
-        cdef const Axis* axis = &self.recipe.axes[self.recipe.leading]
+        cdef Call layout_only
+        cdef Call* call = &layout_only
+        cdef Layout* layout = &self.layouts[rows_in_place]
+        cdef const Recipe* recipe = &self.recipe
+        cdef const Axis* axis = &recipe.axes[recipe.leading]
         cdef Py_ssize_t overlap = (axis.taps - 1) * axis.step + 1
         cdef Py_ssize_t fixed, per_element, columns
+        call.recipe = recipe
+        call.rows_in_place = rows_in_place
+        call.slots = 0
+        if recipe.overlapping and recipe.most_rows <= MOST_SLOTS and (
+            recipe.masked or not call.rows_in_place or recipe.value.kernel.block == 1
+        ):
+            call.slots = recipe.most_rows
         call.pitch = 0
         fixed = self.scratch_bytes(call)
         call.pitch = ALIGNMENT
         per_element = divided_up(self.scratch_bytes(call) - fixed, ALIGNMENT)
-        columns = (SCRATCH - fixed) // per_element // self.recipe.inner
-        call.tile = min(max((columns - overlap) // axis.stride + 1, 1), axis.outputs)
-        columns = (call.tile - 1) * axis.stride + overlap
-        call.pitch = divided_up(columns * self.recipe.inner, ALIGNMENT) * ALIGNMENT
+        columns = (SCRATCH - fixed) // per_element // recipe.inner
+        layout.tile = min(max((columns - overlap) // axis.stride + 1, 1), axis.outputs)
+        columns = (layout.tile - 1) * axis.stride + overlap
+        layout.pitch = call.pitch = divided_up(columns * recipe.inner, ALIGNMENT) * ALIGNMENT
+        layout.slots = call.slots
+        layout.bytes = self.scratch_bytes(call)
 
 
 cdef void begin(const Call* call, char* memory) noexcept nogil:

@@ -1,33 +1,37 @@
-"""exp, log and pow as straight-line arithmetic: vectorised by the compiler, and the same bits on every processor.
+"""exp, log and pow as straight-line arithmetic: vectorised by the compiler, the same bits on every processor.
 
-Design: libm's functions are calls, which stop vectorisation, and glibc picks their variant by processor. These use
-only IEEE +, -, *, /, selects and moves of bits: no fused multiply-add (the SSE2 baseline has none; build with
--ffp-contract=off), no tables (SSE2 has no gather), no integer compare, arithmetic shift or conversion of 64 bits (SSE2
-and AVX2 have none). -fno-trapping-math lets a select become a blend. A select of constants, or one that clamps an
-argument, vectorises; one that chooses between a finished result and a constant may become a branch, since the compiler
-moves the computation into one arm. Hence special values are clamped on the way in, or added as 0, +-inf or NaN.
+Design: libm's functions are calls, which stop vectorisation, and glibc picks their variant by processor.
+These use only IEEE +, -, *, /, selects and moves of bits: no fused multiply-add (the SSE2 baseline has
+none; build with -ffp-contract=off), no tables (SSE2 has no gather), no compare, arithmetic shift or
+conversion of 64-bit integers (SSE2 and AVX2 lack them). A select of constants, or one that clamps an
+argument, becomes a blend (given -fno-trapping-math; gcc 12 vectorises none of this without). One that
+chooses between a finished result and a constant may become a branch, since the compiler moves the
+computation into one arm: hence special values are clamped on the way in, or added as 0, inf or NaN. gcc
+must inline: --param=inline-unit-growth=1000.
 
-Measured choices, float64, one thread, in cache (base; v3):
-- polynomials as trees (Estrin), not chains (Horner): a loop body is longer than the reorder window, so latency shows:
-  exp 4.3 -> 3.4; 2.1 -> 1.6 ns, at the same error.
-- pow with each low word beside the next high word, not a renormalised pair after every step: 22.6 -> 12.5; 11 -> 5.9 ns.
-- exp of a number <= 0 needs one clamp and one scale: 3.4 -> 2.9; 1.6 -> 1.6 ns.
-- 2**n in two factors, since n + 1023 may leave the exponent's range at either end.
-- log in fdlibm's order of sums: 0.84 ulp; adding the rounding error of k ln2 + f back in gave 0.89.
-- division once per log or pow: a polynomial without it would need three times the terms.
-- the product of two numbers of 26 bits is exact: `head` cuts by a mask, one operation where Dekker's split has four.
+Measured (ns per float64 on one thread, in cache: baseline, v3):
+- polynomials as trees, not chains: a loop body is longer than the reorder window, so latency shows.
+  exp 4.3 -> 3.4, 2.1 -> 1.6.
+- in pow also each low word beside the next high word, not a renormalised pair after every step:
+  22.6 -> 12.2, 11.0 -> 5.9.
+- exp of numbers <= 0 needs one clamp and one scale: 3.4 -> 2.5, 1.6 -> 1.3.
+- log takes 4.3, 2.0. One division: a polynomial in f itself would need three times the terms.
+- in exp the rounding error of 1 + high, put back, costs no time: 0.96 -> 0.81 ulp. In log the like (of
+  k ln2 + f) does not pay, 0.87 -> 0.89 ulp: fdlibm's order of sums stays.
+- heads by a mask: one operation, where Dekker's split has four.
+- float32: exp 1.4, 0.7; of numbers <= 0 0.9, 0.5.
 
-Largest error seen, in units in the last place (against 64-bit mantissas; exp32 against float64, every float32):
-    exp64 0.91    exp_nonpositive64 0.91    log64 0.84    pow64 0.73    exp32 0.89    exp_nonpositive32 0.89
+Largest errors seen, in ulp (random and worst-placed samples against long double; float32: all samples):
+    exp64 0.81   exp_nonpositive64 0.75   log64 0.87   pow64 1.08   exp32 0.92   exp_nonpositive32 0.91
 
-Polynomials are minimax in relative error of the result; `python benchmarks/fit_elementary.py` prints every coefficient.
+`python benchmarks/fit_elementary.py` prints every coefficient, and every constant in two parts.
 
-Integer powers: the exponent does not vary within an image, so choose a row of products (x*x, x*x*x) outside the loop:
-0.2 ns, where pow64 takes 6 to 12. A loop over the bits of the exponent inside the row is not vectorised. n products
-err by at most (n - 1)/2 ulp or so: from the sixth power on pow64 is the more accurate.
+Integer powers: the exponent is one for the whole image, so choose a row of products (x*x, x*x*x) outside the
+loop: 0.3 ns, where pow64 takes 6 to 12. A loop over the bits of the exponent, inside the loop over pixels,
+does not vectorise. A product of n factors errs by less than n - 1 ulp.
 
-Sources: W. J. Cody and W. Waite, Software Manual for the Elementary Functions (1980), for the two-part ln 2;
-Sun's fdlibm e_log.c and e_pow.c for the forms of log and of the two-word log2; T. J. Dekker, Numer. Math. 18 (1971).
+Sources: W. J. Cody and W. Waite, Software Manual for the Elementary Functions (1980), for ln2 in two parts;
+Sun's fdlibm, e_log.c and e_pow.c, for the forms of log and of log2 in two words.
 """
 from libc.math cimport INFINITY, NAN, copysign, fabs
 from libc.stdint cimport uint32_t, uint64_t
@@ -59,7 +63,7 @@ cdef inline float from_bits32(uint32_t bits) noexcept nogil:
 
 
 cdef inline double head(double value) noexcept nogil:
-    """The leading 26 bits of 53: what is left has 27, and products of heads are exact."""
+    """The leading 26 bits of 53. Products of two heads are exact, and of a head and a rest."""
     return from_bits(bits_of(value) & <uint64_t> 0xFFFFFFFFF8000000ULL)
 
 
@@ -77,10 +81,10 @@ cdef inline double exp_tail(double r) noexcept nogil:
 
 
 cdef inline double exp_of_sum(double high, double low) noexcept nogil:
-    """exp(high + low) for |high| <= ln(2)/2 and a low far smaller.
+    """exp(high + low) for |high| <= ln(2)/2 and a low below 2**-20.
 
-    The rounding error of 1 + high is put back (high < 1, so the difference is exact), which leaves 1/2 ulp from the last sum and
-    0.3 at most from the rest. Without it: 0.96 seen.
+    The rounding error of 1 + high is put back, exactly: 1 is the larger. What is left is 1/2 ulp from the
+    last sum, and at most 0.3 from the rounding of high + low and from the tail.
     """
     cdef double total = 1.0 + high
     return total + ((((1.0 - total) + high) + low) + exp_tail(high + low))
@@ -89,7 +93,7 @@ cdef inline double exp_of_sum(double high, double low) noexcept nogil:
 cdef inline double exp_reduced(double x, double n) noexcept nogil:
     """exp(x - n ln2) for the integer n nearest x/ln2.
 
-    ln2 has 41 bits in its first part, so that n (11 bits) times it is exact, and so is the difference (Sterbenz).
+    The first part of ln2 has 41 bits, so that n (11 bits) times it is exact, and so is the difference.
     """
     return exp_of_sum(x - n*0.6931471805601177, n*1.7239444525614835e-13)
 
@@ -114,9 +118,9 @@ cdef inline double exp64(double x) noexcept nogil:
 
 
 cdef inline double exp_nonpositive64(double x) noexcept nogil:
-    """exp(x) within 1 ulp for x <= 0 (good up to 709); exactly 0 below -708.75, where exp is below 2**-1022.5.
+    """exp(x) within 1 ulp for x <= 0 (good up to 709), NaN for NaN; 0 below -708.75, where exp < 2**-1022.5.
 
-    There n is -1023, whose biased exponent is 0: the factor 2**n is a true 0, whatever the weight then meets.
+    There n is -1023, whose biased exponent is 0: the factor 2**n is a true 0.
     """
     cdef double shifted
     x = -709.0 if x < -709.0 else x
@@ -125,7 +129,7 @@ cdef inline double exp_nonpositive64(double x) noexcept nogil:
 
 
 cdef inline float exp_reduced32(float x, float n) noexcept nogil:
-    """exp(x - n ln2), as exp_reduced: ln2 in 15 bits (n has 8) and the rest; tail within 2**-28 of exp."""
+    """As exp_reduced: 15 bits of ln2 (n has 8) and the rest; the tail within 2**-28.2 of exp(r)."""
     cdef float high = x - n*<float> 0.693145751953125
     cdef float low = n*<float> 1.4286068203094173e-06
     cdef float r = high - low, r2 = r*r
@@ -148,7 +152,7 @@ cdef inline float exp32(float x) noexcept nogil:
 
 
 cdef inline float exp_nonpositive32(float x) noexcept nogil:
-    """exp(x) within 1 ulp for x <= 0 (good up to 88); exactly 0 below -87.69, where exp is below 2**-126.5."""
+    """exp(x) within 1 ulp for x <= 0 (good up to 88), NaN for NaN; 0 below -87.69, where exp < 2**-126.5."""
     cdef float shifted
     x = <float> -88.0 if x < <float> -88.0 else x
     shifted = x*<float> 1.442695 + <float> 12583039.0       # 1.5*2**23 + 127
@@ -160,7 +164,7 @@ cdef inline float exp_nonpositive32(float x) noexcept nogil:
 cdef inline double significand(double x, double* exponent) noexcept nogil:
     """|x| = significand * 2**exponent with sqrt(1/2) <= significand < sqrt(2).
 
-    Centred on 1, so that log2(significand) never cancels against the exponent. Subnormals are lifted by 2**54.
+    Centred on 1, so that its logarithm never cancels against the exponent. Subnormals are lifted by 2**54.
     0 gives 1 * 2**-1077, inf 1 * 2**1024, NaN some finite pair: callers add what these must become.
     """
     cdef double magnitude = fabs(x)
@@ -176,12 +180,13 @@ cdef inline double significand(double x, double* exponent) noexcept nogil:
 cdef inline double log64(double x) noexcept nogil:
     """log(x) within 1 ulp: -inf at 0, NaN below, inf and NaN kept.
 
-    log(1 + f) = f - f*f/2 + s*(f*f/2 + tail), s = f/(2 + f); tail = log((1 + s)/(1 - s))/s - 2 within 2**-58.5
-    of the logarithm. k times the first 41 bits of ln2 is exact.
+    log(1 + f) = f - f*f/2 + s*(f*f/2 + tail), s = f/(2 + f), tail = log((1 + s)/(1 - s))/s - 2, within
+    2**-59.4 of the logarithm. k times the first 41 bits of ln2 is exact.
     """
     cdef double k, f, s, z, z2, tail, half, special
     f = significand(x, &k) - 1.0
-    special = copysign(INFINITY, k) if x + x == x else 0.0      # at 0 and inf, where k has the sign of the answer
+    # At 0 and inf, where x + x == x, k has the sign of the logarithm.
+    special = copysign(INFINITY, k) if x + x == x else 0.0
     special = special if x >= 0.0 else NAN
     s = f/(2.0 + f)
     z = s*s
@@ -195,29 +200,30 @@ cdef inline double log64(double x) noexcept nogil:
 
 
 cdef inline double pow64(double x, double p) noexcept nogil:
-    """x**p for x >= 0 and finite p, within 1 ulp; 0, subnormal or inf where the power is; NaN for x < 0 or NaN.
+    """x**p for x >= 0 and finite p within 1.3 ulp (0.8 between 2**-100 and 2**100); NaN for x < 0 and NaN.
 
-    x**0 is 1 for every x >= 0, 1**p is 1. Unlike C's pow, NaN**0 is NaN and -0.0 counts as 0.
-    2**(p log2 x), where log2 x = k + s*(A + C*z + tail), s = (m - 1)/(m + 1), z = s*s, A = 2/ln2, C = A/3, is a sum of
-    two doubles within 2**-63 of itself: p log2 x may reach 1075, and its absolute error is the result's relative one.
-    Every `_low` is the rest of its neighbour, found without rounding error that matters; the head is taken of a plain
+    0, subnormal and inf where the power is. x**0 is 1 (not of NaN, unlike C's), 1**p is 1, -0.0 counts as 0.
+    2**(p log2 x), with log2 x = k + s*(A + C*z + tail), s = (m - 1)/(m + 1), z = s*s, A = 2/ln2, C = A/3 in
+    two words within 2**-63: p log2 x may reach 1075, and its absolute error is the result's relative one.
+    Every `_low` is what its `_high` leaves, to a rounding error of 2**-78. A head is taken of a plain
     estimate, so that the next step need not wait for the rest.
     """
-    cdef double k, m, f, d, inverse, s, s_high, s_low, d_high, d_low, z, z2, z_high, z_low, tail, t_high, t_low
-    cdef double g, log_high, log_low, p_high, p_low, edge, special, power, power_low, shifted, r, r_high
+    cdef double k, m, f, d, inverse, s, s_high, s_low, d_high, d_low, z, z2, z_high, z_low, tail, rest
+    cdef double t_high, t_low, g, log_high, log_low, p_high, p_low, edge, special, power, power_low
+    cdef double shifted, r, r_high
     m = significand(x, &k)
     f = m - 1.0
     d = m + 1.0
     inverse = 1.0/d
 
-    # s = s_high + s_low: the remainder of the division, divided.
+    # s_low is the remainder of the division, divided.
     s = f*inverse
     s_high = head(s)
     d_high = head(d)
     d_low = m - (d_high - 1.0)
     s_low = ((f - s_high*d_high) - s_high*d_low)*inverse
 
-    # t = A + C*z + tail; the tail is below 2**-12 of t, so one double will do. Within 2**-66 of t.
+    # t = A + C*z + tail: the tail is below 2**-12 of t, so that one word will do.
     z = s*s
     z2 = z*z
     tail = ((0.5770780163556181 + z*0.4121985830918548)
@@ -227,16 +233,14 @@ cdef inline double pow64(double x, double p) noexcept nogil:
     z_high = head(z)
     z_low = (s_high*s_high - z_high) + s_low*(s_high + s)
     z = z_high + z_low
-    t_low = ((z_high*0.9617967009544373 - (t_high - 2.8853901028633118))
-             + (z*z*tail + ((z_low*0.9617966939259756 - z_high*7.028461650952758e-09) - 2.1085384952858276e-08)))
+    rest = (z_low*0.9617966939259756 - z_high*7.028461650952758e-09) - 2.1085384952858276e-08
+    t_low = (z_high*0.9617967009544373 - (t_high - 2.8853901028633118)) + (z*z*tail + rest)
 
-    # log2 x = log_high + log_low
     g = s_high*t_high
     log_high = head(k + g)
     log_low = ((k - log_high) + g) + (s_low*t_high + s*t_low)
 
-    # p log2 x = power + power_low. At 0 and inf (where x + x == x) k has the right sign, and p*2**2000 any size that
-    # p may lack; it is 0 for p = 0 only.
+    # At 0 and inf k has the sign of log2 x, but p may be small: 2**2000 p is not, unless it is 0.
     edge = p*1.0715086071862673e301*1.0715086071862673e301
     special = k*edge if x + x == x else 0.0
     special = special if x >= 0.0 else NAN
@@ -247,7 +251,7 @@ cdef inline double pow64(double x, double p) noexcept nogil:
     power_low = 0.0 if fabs(power) > 1100.0 else power_low
     power = copysign(1100.0, power) if fabs(power) > 1100.0 else power
 
-    # 2**(n + r) = 2**n * exp(r ln2), with r ln2 in two words again.
+    # 2**(n + r) = 2**n * exp(r ln2), with n as in exp64.
     shifted = power + 6755399441057790.0
     r = power - (shifted - 6755399441057790.0)
     r_high = head(r)

@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.pixels cimport indexed, pixel, real, signed_integer
 from skpool.kernels.table cimport (
-    Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t, quad_t,
+    Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
 
 cdef extern from "<math.h>" nogil:
@@ -122,16 +122,17 @@ cdef void triple(
 
 
 cdef void quad(
-    pixel* state, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t hop, Py_ssize_t shift,
-    const extremum* which,
+    pixel* out, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, const extremum* which,
 ) noexcept nogil:
     cdef Py_ssize_t i
-    if hop == 2:
+    if shift == 1:
         for i in range(n):
-            state[i] = pick(which, pick(which, upper[2 * i], lower[2 * i]), pick(which, upper[2 * i + 1], lower[2 * i + 1]))
+            out[i] = pick(
+                which, pick(which, upper[2 * i], lower[2 * i]), pick(which, upper[2 * i + 1], lower[2 * i + 1]),
+            )
     else:
         for i in range(n):
-            state[i] = pick(which, pick(which, upper[i], lower[i]), pick(which, upper[i + shift], lower[i + shift]))
+            out[i] = pick(which, pick(which, upper[i], lower[i]), pick(which, upper[i + shift], lower[i + shift]))
 
 
 cdef void identity(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const extremum* which) noexcept nogil:
@@ -152,7 +153,6 @@ cdef Kernel extremum_kernel(const extremum* which, const pixel* example) noexcep
     kernel.fold = <fold_t> fold[pixel, extremum]
     kernel.pair = <pair_t> pair[pixel, extremum]
     kernel.triple = <pair_t> triple[pixel, extremum]
-    kernel.quad = <quad_t> quad[pixel, extremum]
     kernel.identity = <identity_t> identity[pixel, extremum]
     return kernel
 
@@ -297,7 +297,6 @@ cdef Kernel places_kernel(const extremum* which, const indexed* example) noexcep
     kernel.merge = <merge_t> merge_places[indexed, extremum]
     kernel.fold = <fold_t> fold_places[indexed, extremum]
     kernel.pair = kernel.triple = NULL
-    kernel.quad = NULL
     kernel.identity = <identity_t> identity_places[indexed, extremum]
     return kernel
 
@@ -381,7 +380,6 @@ cdef Kernel range_kernel(const pixel* example) noexcept:
     kernel.fold = <fold_t> fold_range[pixel]
     kernel.pair = <pair_t> pair_range[pixel]
     kernel.triple = NULL
-    kernel.quad = NULL
     kernel.identity = <identity_t> identity_range[pixel]
     return kernel
 
@@ -393,6 +391,8 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
     kernels["min", dtype] = kept(extremum_kernel(<const Smallest*> NULL, example))
     kernels["range", dtype] = kept(range_kernel(example))
     finishes["range", dtype] = <size_t> finish_range[pixel]
+    finishes["quad", "max", dtype, dtype] = <size_t> quad[pixel, Largest]
+    finishes["quad", "min", dtype, dtype] = <size_t> quad[pixel, Smallest]
 
 
 cdef void add_indexed(dict kernels, dict finishes, str dtype, const indexed* example):

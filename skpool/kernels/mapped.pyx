@@ -399,7 +399,6 @@ cdef Kernel mapped(Py_ssize_t planes, void* gather, void* merge, void* fold, voi
     kernel.fold = <fold_t> fold
     kernel.pair = <pair_t> pair
     kernel.triple = NULL
-    kernel.quad = NULL
     kernel.identity = <identity_t> identity
     return kernel
 

@@ -7,10 +7,11 @@ Dividing by a power of two is a product with its exact reciprocal; any other cou
 product with a rounded reciprocal is wrong in the last bit.
 """
 from libc.math cimport frexp
+from libc.string cimport memcpy
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.pixels cimport pixel, real
 from skpool.kernels.table cimport (
-    Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t, quad_t,
+    Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
 
 ctypedef fused total:
@@ -91,23 +92,6 @@ cdef void triple(
         state[i] = <total> ((source[2 * i] + source[2 * i + 1]) + source[2 * i + 2])
 
 
-cdef void quad(
-    total* state, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t hop, Py_ssize_t shift,
-    const Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    if hop == 2:
-        for i in range(n):
-            state[i] = <total> (
-                (<total> upper[2 * i] + <total> lower[2 * i]) + (<total> upper[2 * i + 1] + <total> lower[2 * i + 1])
-            )
-    else:
-        for i in range(n):
-            state[i] = <total> (
-                (<total> upper[i] + <total> lower[i]) + (<total> upper[i + shift] + <total> lower[i + shift])
-            )
-
-
 cdef void identity(total* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
     # -0.0 is what changes no sum, not even that of zeros.
     cdef total zero = <total> 0
@@ -129,7 +113,6 @@ cdef Kernel sum_kernel(const pixel* source, const total* state) noexcept:
     kernel.fold = <fold_t> fold[total]
     kernel.pair = <pair_t> pair[total]
     kernel.triple = <pair_t> triple[total]
-    kernel.quad = <quad_t> quad[total, pixel]
     kernel.identity = <identity_t> identity[total]
     return kernel
 
@@ -189,7 +172,6 @@ cdef Kernel words_kernel(const long_pixel* source) noexcept:
     kernel.merge = <merge_t> merge_words
     kernel.fold = <fold_t> fold_words
     kernel.pair = kernel.triple = NULL
-    kernel.quad = NULL
     kernel.identity = <identity_t> identity_words
     return kernel
 
@@ -326,22 +308,35 @@ cdef inline int shift_of(double count) noexcept nogil:
     return exponent - 1 if frexp(count, &exponent) == 0.5 and 1 < exponent <= 16 else 0
 
 
+cdef inline narrow_reading shifted_down(narrow_reading value, int b) noexcept nogil:
+    """value / 2**b: one less than half is added, and one where the quotient is odd, to carry where it rounds up."""
+    cdef narrow_reading one = 1
+    cdef narrow_reading below = <narrow_reading> ((one << (b - 1)) - 1)
+    return <narrow_reading> (<narrow_reading> (value + below + <narrow_reading> ((value >> b) & one)) >> b)
+
+
 cdef void finish_rounded(
     narrow* out, const narrow_reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
     const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef int b = 0 if counts != NULL else shift_of(count)
-    cdef narrow_reading below, one = 1
     # Adding 1.5 * 2**23 (2**52) and taking it away rounds half to even. No quotient is so near to a half that
     # the division rounds it there: sums have fewer than 24 (52) bits and counts fewer than 2**15 (2**23).
     cdef float divisor = <float> count, magic = 12582912.0
     cdef double wide_magic = 6755399441055744.0
-    if b:
-        # One less than half, plus one where the quotient is odd: carries over exactly where it rounds up.
-        below = <narrow_reading> ((one << (b - 1)) - 1)
+    if b == 2:                                             # constants keep the lanes as narrow as the total
         for i in range(n):
-            out[i] = <narrow> (<narrow_reading> (state[i] + below + ((state[i] >> b) & one)) >> b)
+            out[i] = <narrow> shifted_down(state[i], 2)
+    elif b == 4:
+        for i in range(n):
+            out[i] = <narrow> shifted_down(state[i], 4)
+    elif b == 6:
+        for i in range(n):
+            out[i] = <narrow> shifted_down(state[i], 6)
+    elif b:
+        for i in range(n):
+            out[i] = <narrow> shifted_down(state[i], b)
     elif narrow_reading is uint16_t or narrow_reading is int16_t:
         if counts == NULL:
             for i in range(n):
@@ -408,6 +403,46 @@ cdef void finish_exact_words(
         out[i] = <whole> ((<uint64_t> digit << 32) + <uint64_t> half_even(quotient, samples))
 
 
+# --- averages of 2 x 2 samples in one pass
+
+cdef inline uint16_t sum_of_bytes(const uint8_t* two) noexcept nogil:
+    """Of two neighbours, in the lane of both: no shuffle is needed to part even from odd columns."""
+    cdef uint16_t bytes
+    memcpy(&bytes, two, 2)
+    return <uint16_t> ((bytes & 0xff) + (bytes >> 8))
+
+
+cdef void quad_bytes(
+    uint8_t* out, const uint8_t* upper, const uint8_t* lower, Py_ssize_t n, Py_ssize_t shift,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef uint16_t total
+    cdef Py_ssize_t i
+    if shift == 1:
+        for i in range(n):
+            total = <uint16_t> (sum_of_bytes(upper + 2 * i) + sum_of_bytes(lower + 2 * i))
+            out[i] = <uint8_t> shifted_down(total, 2)
+    else:
+        for i in range(n):
+            total = <uint16_t> (
+                (<uint16_t> upper[i] + <uint16_t> lower[i]) + (<uint16_t> upper[i + shift] + <uint16_t> lower[i + shift])
+            )
+            out[i] = <uint8_t> shifted_down(total, 2)
+
+
+cdef void quad_real(
+    real* out, const real* upper, const real* lower, Py_ssize_t n, Py_ssize_t shift, const Parameters* parameters,
+) noexcept nogil:
+    cdef real quarter = 0.25
+    cdef Py_ssize_t i
+    if shift == 1:
+        for i in range(n):
+            out[i] = ((upper[2 * i] + lower[2 * i]) + (upper[2 * i + 1] + lower[2 * i + 1])) * quarter
+    else:
+        for i in range(n):
+            out[i] = ((upper[i] + lower[i]) + (upper[i + shift] + lower[i + shift])) * quarter
+
+
 # --- the tables
 
 cdef void add(dict kernels, str dtype, str state, const pixel* source, const total* example):
@@ -455,6 +490,9 @@ def tables():
     add_reading(finishes, "signed 64 bits", <const int64_t*> NULL)
     add_reading(finishes, "float32", <const float*> NULL)
     add_reading(finishes, "float64", <const double*> NULL)
+    finishes["quad", "avg", "uint8", "uint8"] = <size_t> quad_bytes
+    finishes["quad", "avg", "float32", "float32"] = <size_t> quad_real[float]
+    finishes["quad", "avg", "float64", "float64"] = <size_t> quad_real[double]
     finishes["avg", "unsigned two words", "float64"] = <size_t> finish_words_unsigned
     finishes["avg", "signed two words", "float64"] = <size_t> finish_words_signed
     finishes["avg", "unsigned 16 bits", "uint8"] = <size_t> finish_rounded[uint8_t, uint16_t]

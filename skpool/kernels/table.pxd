@@ -38,10 +38,10 @@ ctypedef void (*pair_t)(
     void* state, const void* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil
 
-# The state of 2 x 2 samples in one pass over two rows: of columns i * hop and i * hop + shift.
+# The result of windows of 2 x 2 samples in one pass over two rows: of columns 2 i and 2 i + 1 if `shift` is 1,
+# else of i and i + shift.
 ctypedef void (*quad_t)(
-    void* state, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t hop, Py_ssize_t shift,
-    const Parameters* parameters,
+    void* out, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil
 
 # The state of no samples.
@@ -94,9 +94,8 @@ cdef struct Kernel:
     gather_t gather
     merge_t merge
     fold_t fold
-    pair_t pair             # or NULL, as the next two
+    pair_t pair             # or NULL, as the next
     pair_t triple
-    quad_t quad
     identity_t identity
 
 

@@ -1,0 +1,747 @@
+"""The grid: reduction x geometry x dtype x layout x channels x threads x ..., against the slow twin.
+
+The full product is astronomical, so each (reduction, dtype) takes a few rows of a Latin hypercube: every value of
+every factor comes up about equally often, in combinations drawn from a fixed seed. Rows that have broken other
+libraries follow by name. Run as a program, this file prints a digest of many results, for comparing instruction sets.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skpool
+from skpool import reference
+from skpool.backends import cpu
+from skpool.plan import make_plan
+from skpool.reductions import REDUCTIONS
+from skpool.windows import PADDING_MODES
+
+DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
+FLOATS = DTYPES[-3:]
+CASES_FOR_EACH = 12
+
+EPS32, EPS64 = 2.0**-23, 2.0**-52
+
+
+# ---------------------------------------------------------------- images
+
+
+def generator(*seed):
+    """A generator that depends on the text of its arguments, and on nothing else."""
+    return np.random.default_rng(zlib.crc32(repr(seed).encode()))
+
+
+def make_image(rng, shape, dtype, values):
+    """An image with many ties, of everyday values, over the whole range, or of special values."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return rng.random(shape) < 0.5
+    if dtype.kind == "f":
+        if values == "ties":
+            return rng.integers(-3, 4, shape).astype(dtype)
+        image = rng.normal(size=shape)
+        if values == "whole range":
+            image *= 10.0 ** rng.integers(-3, 4, shape)
+        if values == "special":
+            specials = [math.nan, math.inf, -math.inf, 0.0, -0.0, np.finfo(dtype).smallest_subnormal]
+            image = np.where(rng.random(shape) < 0.2, rng.choice(specials, shape), image)
+        return image.astype(dtype)
+    limits = np.iinfo(dtype)
+    if values == "special":
+        return rng.choice(np.array([limits.min, limits.max, limits.max - 1, 0, 1], dtype), shape)
+    low, high = {"ties": (0, 5), "everyday": (0, 100)}.get(values, (limits.min, limits.max))
+    return rng.integers(low, high, shape, dtype, endpoint=True)
+
+
+def read_only(image):
+    image = image.copy()
+    image.flags.writeable = False
+    return image
+
+
+def misaligned(image):
+    """The same values one byte further on than their type wants them."""
+    memory = np.empty(image.nbytes + 1, np.uint8)
+    moved = np.ndarray(image.shape, image.dtype, memory, offset=1)
+    moved[...] = image
+    return moved
+
+
+def in_larger(image):
+    """Every second sample along every axis, with rubbish in the gaps."""
+    larger = np.full([2 * length for length in image.shape], image.flat[0] if image.size else 0, image.dtype)
+    view = larger[(slice(None, None, 2),) * image.ndim]
+    view[...] = image
+    return view
+
+
+def one_channel_of_many(image):
+    """Contiguous along no axis, not even the last."""
+    return np.stack([image, image[::-1], image], axis=-1)[..., 0]
+
+
+#: The same image, lying otherwise in memory.
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "strided": in_larger,
+    "one of three channels": one_channel_of_many,
+    "backwards": lambda image: np.flip(np.flip(image).copy()),
+    "rows backwards": lambda image: image[::-1].copy()[::-1],
+    "rows of a wider image": lambda image: np.concatenate([image, image], axis=-1)[..., : image.shape[-1]],
+    "read-only": read_only,
+    "byte-swapped": lambda image: image.astype(image.dtype.newbyteorder()),
+    "misaligned": misaligned,
+}
+
+
+# ---------------------------------------------------------------- what "equal" means
+#
+# Zero tolerance where the result is a sample, a count or a whole number. Else result and definition may differ by half
+# a unit in the last place of the result's type, from rounding it, and by the error of the accumulator. The bounds below
+# follow from the order of a sum, a tree over the rows and then over the columns of a window: a sample passes through at
+# most `depth` additions, each with a relative error of half an epsilon. `FEW` covers what the elementary functions, the
+# division and the definition itself (exp and log of the C library) add.
+
+FEW = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Windows:
+    """The windows of a plan on an image: what the error bounds are made of."""
+
+    plan: object
+    image: np.ndarray
+    mask: np.ndarray | None
+
+    def magnitudes(self, name, **parameters):
+        """A reduction of the finite magnitudes that each window counts, as float64."""
+        image, mask = self.image, self.mask
+        if self.plan.omit_nan:
+            mask = ~np.isnan(image) if mask is None else mask & ~np.isnan(image)
+        plan = dataclasses.replace(
+            self.plan,
+            reduction=REDUCTIONS[name],
+            parameters=REDUCTIONS[name].checked_parameters(parameters),
+            image_dtype=np.dtype(np.float64),
+            dtype=np.dtype(np.float64),
+            omit_nan=False,
+            min_count=1,
+            fill_value=np.float64(0),
+            cval=np.float64(abs(float(self.plan.cval))),
+        )
+        finite = np.where(np.isfinite(image), image, 0).astype(np.float64)
+        return reference.run(plan, np.abs(finite), mask=mask)
+
+    @property
+    def depth(self):
+        """Additions that a sample may pass through."""
+        return math.log2(max(self.plan.samples, 1)) + len(self.plan.axes)
+
+    @property
+    def rounding(self):
+        """Relative error of float64 accumulators after a sum, and a few functions."""
+        return (FEW + self.depth) * EPS64
+
+    def parameter(self, name):
+        return self.plan.parameters[name]
+
+
+def error_of_sum(windows, exact, name="sum"):
+    sums = windows.magnitudes(name)
+    if windows.plan.image_dtype.kind != "f":
+        return 4 * EPS64 * sums  # of 64-bit integers, the others are exact
+    if windows.plan.dtype == np.float64:
+        return (windows.depth + 2) * EPS64 / 2 * sums
+    return 4 * EPS32 * sums
+
+
+def error_of_average(windows, exact):
+    divisor = windows.parameter("divisor")
+    if divisor is None:
+        return error_of_sum(windows, exact, "avg")
+    return error_of_sum(windows, exact) / abs(divisor)
+
+
+def error_of_power(windows, exact):
+    # All terms are positive, so relative errors do not grow in the sum; the root divides them by p. What the least
+    # float64 is the power of has lost all its bits: extremes have a test of their own below.
+    p = windows.parameter("p")
+    return windows.rounding * max(1, 1 / p) * np.abs(exact) + np.finfo(np.float64).smallest_normal ** (1 / p)
+
+
+def error_of_exponents(windows, exact):
+    sharpness = abs(windows.parameter("sharpness"))
+    return windows.rounding * (windows.magnitudes("max") + windows.depth / sharpness)
+
+
+def error_of_soft(windows, exact):
+    # A weight exp(x / T) is as wrong, relatively, as its exponent is absolutely.
+    largest = windows.magnitudes("max")
+    return windows.rounding * (1 + largest / abs(windows.parameter("temperature"))) * largest
+
+
+def error_of_variance(windows, exact):
+    # A mean that is wrong by e makes a variance v wrong by 2 e sqrt(v) + e**2.
+    variance, largest = windows.magnitudes("var"), windows.magnitudes("max")
+    spread = np.maximum(np.sqrt(variance), largest)
+    count = windows.magnitudes("count")
+    with np.errstate(all="ignore"):
+        freedom = count / (count - windows.parameter("ddof"))
+    error = windows.rounding * spread
+    return np.where(freedom > 0, freedom, 1) * (error * np.sqrt(np.abs(exact)) + error**2) + windows.rounding * exact
+
+
+def error_of_deviation(windows, exact):
+    # sqrt(v + e) - sqrt(v) is at most sqrt(e), and at most e / sqrt(v).
+    error = error_of_variance(windows, exact**2)
+    with np.errstate(all="ignore"):
+        return np.fmin(np.sqrt(error), error / exact) + windows.rounding * exact
+
+
+#: Error of the accumulator for each window: ``(windows, exact) -> ndarray``.
+ERRORS = {
+    "sum": error_of_sum,
+    "avg": error_of_average,
+    "lp": error_of_power,
+    "power_mean": error_of_power,
+    "gem": error_of_power,
+    "logsumexp": error_of_exponents,
+    "soft": error_of_soft,
+    "var": error_of_variance,
+    "std": error_of_deviation,
+}
+
+
+def error_of_any(windows, exact):
+    """For a reduction that this table does not know: a few units in the last place of the largest magnitude."""
+    return windows.rounding * (windows.magnitudes("max") + np.abs(exact))
+
+
+def is_exact(plan):
+    """Whether the result must equal the definition's bit for bit."""
+    if plan.reduction.exact:
+        return True
+    if plan.image_dtype.kind == "f" or plan.reduction.name not in ("sum", "avg"):
+        return False
+    return plan.image_dtype.itemsize < 8 or (plan.dtype.kind != "f" and not plan.parameters.get("divisor"))
+
+
+def assert_matches(plan, image, mask, result):
+    """Hold a result against the definition, within the bounds above."""
+    assert result.dtype == plan.dtype
+    assert result.shape == plan.shape
+    if is_exact(plan):
+        np.testing.assert_array_equal(result, reference.run(plan, image, mask=mask))
+        return
+    wide = dataclasses.replace(plan, dtype=np.dtype(np.float64), fill_value=np.float64(plan.fill_value))
+    windows = Windows(plan, image, mask)
+    with np.errstate(all="ignore"):
+        exact = reference.run(wide, image, mask=mask)
+        error = ERRORS.get(plan.reduction.name, error_of_any)(windows, exact)
+        if plan.dtype.kind == "f":
+            rounded = exact.astype(plan.dtype)
+            error = error + np.spacing(np.abs(rounded)).astype(np.float64) / 2
+        else:
+            low, high = (0, 1) if plan.dtype.kind == "b" else (np.iinfo(plan.dtype).min, np.iinfo(plan.dtype).max)
+            exact = rounded = np.where(np.isnan(exact), np.float64(plan.fill_value), np.clip(exact, low, high))
+            error = error + np.spacing(np.abs(exact)) + 0.5
+        values = result.astype(np.float64)
+        good = (result == rounded) | (np.isnan(values) & np.isnan(exact)) | (np.abs(values - exact) <= error)
+    if not good.all():
+        first = tuple(int(i) for i in np.argwhere(~good)[0])
+        raise AssertionError(
+            f"{np.sum(~good)} of {good.size} windows differ, the first at {first}: "
+            f"got {result[first]!r}, expected {exact[first]!r} within {error[first]:.3g}"
+        )
+
+
+def made_out(kind, plan, return_indices):
+    """An array, or a pair, for a result to be written to."""
+    values = np.zeros(plan.shape, plan.dtype)
+    if kind == "strided":
+        values = np.zeros([2 * length for length in plan.shape], plan.dtype)
+        values = values[(slice(None, None, -2),) * len(plan.shape)]
+    if kind == "byte-swapped":
+        values = values.astype(plan.dtype.newbyteorder())
+    return (values, np.zeros(plan.shape[::-1], np.int64).T) if return_indices else values
+
+
+def assert_pools(image, reduction, *, mask=None, out=None, workers=None, return_indices=False, **arguments):
+    """Call `pool`, with an `out` of some kind, and hold what it gives against the slow twin."""
+    plan = make_plan(image.shape, image.dtype, reduction, **arguments)
+    target = out and made_out(out, plan, return_indices)
+    keywords = {"mask": mask, "workers": workers, "out": target} | arguments
+    if return_indices:
+        keywords["return_indices"] = True
+    before = image.tobytes()
+    pooled = skpool.pool(image, reduction=reduction, **keywords)
+    assert image.tobytes() == before
+    if mask is not None and mask.shape != image.shape:
+        mask = np.broadcast_to(np.expand_dims(mask, plan.channel_axis), image.shape)
+    if return_indices:
+        pooled, indices = pooled
+        expected = reference.run(plan, image, mask=mask, return_indices=True)[1]
+        assert indices.dtype == np.int64
+        np.testing.assert_array_equal(indices, expected)
+    if out is not None:
+        given, places = target if return_indices else (target, None)
+        assert pooled is given
+        assert places is None or indices is places
+        pooled = pooled.astype(plan.dtype)
+    assert_matches(plan, image, mask, pooled)
+
+
+def bits(array):
+    """The bytes of an array, with one NaN for all."""
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), array.dtype.type(math.nan), array)
+    return array.tobytes()
+
+
+# ---------------------------------------------------------------- the grid
+
+SHAPES = ((1,), (17,), (1, 1), (6, 11), (13, 7), (0, 5), (4, 0), (5, 7, 3), (3, 6, 5), (2, 2, 4, 3))
+
+FACTORS = {
+    "shape": SHAPES,
+    "values": ("ties", "everyday", "whole range", "special"),
+    "layout": (*LAYOUTS, "broadcast"),
+    "channel_axis": (None, "first", "middle", "last"),
+    "window_shape": (None, 1, 2, 3, 9, "mixed"),
+    "stride": (None, None, 1, 2, 3, "mixed"),
+    "dilation": (1, 1, 2, "mixed"),
+    "padding": (0, 0, 1, 4, "pairs", "same", "same_lower", "valid"),
+    "ceil_mode": (True, False),
+    "mode": tuple(PADDING_MODES),
+    "cval": (0, 1),
+    "mask": (None, None, "image", "spatial", "nothing"),
+    "nan_policy": ("propagate", "omit"),
+    "min_count": (1, 1, 2, 5),
+    "fill_value": (None, None, 1),
+    "dtype": (*[None] * 6, *DTYPES),
+    "out": (None, None, "C", "strided", "byte-swapped"),
+    "workers": (None, 1, 2, 5),
+    "return_indices": (False, True),
+}
+
+
+def latin_hypercube(rng, factors, count):
+    """`count` rows in which every value of a factor comes up about equally often."""
+    columns = {}
+    for name, values in factors.items():
+        dealt = itertools.islice(itertools.cycle(rng.permutation(len(values))), count)
+        columns[name] = [values[i] for i in rng.permutation(list(dealt))]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def some_parameters(rng, row):
+    """A value that obeys its rule for each parameter of a reduction."""
+    return {
+        name: rng.choice(
+            [value for value in (0.5, 1, 2, 2.5, 3, 4, 10, -1, 0, math.inf) if parameter.obeys(value)]
+        )
+        for name, parameter in row.parameters.items()
+        if rng.random() < 0.7
+    }
+
+
+def realised(case, rng, reduction, dtype):
+    """A row of the hypercube as an image and the arguments of a call."""
+    shape = case.pop("shape")
+    channel_axis = {"first": 0, "middle": len(shape) // 2, "last": -1}.get(case.pop("channel_axis"))
+    spatial = list(shape)
+    if channel_axis is not None and len(shape) > 1:
+        case["channel_axis"] = channel_axis
+        del spatial[channel_axis]
+    for name in ("window_shape", "stride", "dilation"):
+        if case[name] == "mixed":
+            case[name] = tuple(rng.integers(1, 4, len(spatial)).tolist())
+    if case["padding"] == "pairs":
+        case["padding"] = rng.integers(0, 5, (len(spatial), 2)).tolist()
+    image, layout = make_image(rng, shape, dtype, case.pop("values")), case.pop("layout")
+    image = np.broadcast_to(image[:1], shape) if layout == "broadcast" else LAYOUTS[layout](image)
+    masks = {"image": rng.random(shape) < 0.6, "spatial": rng.random(spatial) < 0.6, "nothing": np.zeros(shape, bool)}
+    case["mask"] = masks.get(case["mask"])
+    if not REDUCTIONS[reduction].indices:
+        del case["return_indices"]
+    return image, case | some_parameters(rng, REDUCTIONS[reduction])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_grid(reduction, dtype):
+    rng = generator(reduction, dtype)
+    for case in latin_hypercube(rng, FACTORS, CASES_FOR_EACH):
+        image, arguments = realised(dict(case), rng, reduction, dtype)
+        try:
+            assert_pools(image, reduction, **arguments)
+        except ValueError as error:
+            assert str(error).startswith("`window_shape` must fit into the padded image"), case
+        except AssertionError as error:
+            arguments.pop("mask")
+            error.add_note(f"in case {case}, that is {arguments}")
+            raise
+
+
+# ---------------------------------------------------------------- rows that have broken other libraries
+
+NAN, INF = math.nan, math.inf
+
+NASTY = {
+    "one pixel": ([[5]], {}),
+    "one pixel, window larger": ([[5]], {"window_shape": 9}),
+    "one row": ([[1, 2, 3, 4, 5]], {"window_shape": (2, 2)}),
+    "one axis": ([3, 1, 2, 5, 4], {"window_shape": 3, "stride": 1}),
+    "window larger than the image along one axis": (np.arange(15).reshape(3, 5), {"window_shape": (7, 2)}),
+    "no rows": (np.zeros((0, 3)), {"window_shape": 2}),
+    "no columns": (np.zeros((3, 0)), {"window_shape": 2}),
+    "no channels": (np.zeros((4, 4, 0)), {"window_shape": 2, "channel_axis": -1}),
+    "no rows, padded": (np.zeros((0, 3)), {"window_shape": 2, "padding": 2, "mode": "constant"}),
+    "windows in padding alone": ([[1, 2], [3, 4]], {"window_shape": 1, "padding": 3}),
+    "windows in constant padding alone": ([[1, 2], [3, 4]], {"window_shape": 1, "padding": 3, "mode": "constant"}),
+    "wrapped several times": ([[1, 2], [3, 4]], {"window_shape": 7, "padding": 5, "stride": 1, "mode": "wrap"}),
+    "reflected several times": ([[1, 2, 3]], {"window_shape": (2, 9), "padding": 7, "stride": 2, "mode": "reflect"}),
+    "dilated into the padding": (np.arange(9).reshape(3, 3), {"dilation": 3, "padding": 2, "stride": 1, "mode": "edge"}),
+    "the last window hangs over": (np.arange(16).reshape(4, 4), {"window_shape": 3, "stride": 2, "padding": 1}),
+    "beyond the padding in constant mode": (np.ones((4, 4)), {"window_shape": 3, "padding": 1, "mode": "constant"}),
+    "ties across rows": ([[1, 7], [7, 1]], {}),
+    "all equal": (np.full((5, 5), 3), {"window_shape": 3, "stride": 1}),
+    "smallest and largest": ([[0, 1], [1, 0]], {"limits": True}),
+    "all smallest": ([[0, 0], [0, 0]], {"limits": True}),
+    "all largest": (np.ones((8, 8), int), {"limits": True, "window_shape": 8}),
+    "many small windows": (np.arange(300).reshape(2, 150) % 100, {"window_shape": (2, 1)}),
+    "many axes": (np.arange(64).reshape((2,) * 6), {"window_shape": 2, "stride": 1}),
+    "many axes of one": (np.full((1,) * 40, 7), {"window_shape": 1}),
+    "channels first": (np.arange(30).reshape(3, 2, 5), {"channel_axis": 0}),
+    "channels in the middle": (np.arange(30).reshape(2, 3, 5), {"channel_axis": 1}),
+    "more channels than columns": (np.arange(120).reshape(2, 3, 20), {"channel_axis": 2, "window_shape": (2, 3)}),
+    "stride leaves gaps": (np.arange(49).reshape(7, 7), {"window_shape": 2, "stride": 5}),
+    "NaN first": ([[NAN, 1], [2, 3]], {}),
+    "NaN last": ([[0, 1], [2, NAN]], {}),
+    "NaN twice": ([[0, NAN], [NAN, 2]], {}),
+    "NaN alone": (np.full((3, 3), NAN), {"window_shape": 3}),
+    "NaN in a gap of the stride": ([[1, 2, NAN, 3]], {"window_shape": (1, 2), "stride": (1, 3)}),
+    "NaN in wrapped padding": ([[1, 2, 3, NAN]], {"window_shape": (1, 2), "padding": ((0, 0), (1, 1)), "mode": "wrap"}),
+    "infinities of both signs": ([[INF, -INF], [1, 2]], {}),
+    "infinities alone": ([[INF, INF], [INF, INF]], {}),
+    "negative infinities alone": ([[-INF, -INF], [-INF, -INF]], {}),
+    "infinity and NaN": ([[INF, NAN], [-INF, 2]], {}),
+    "zeros of both signs": ([[-0.0, 0.0], [0.0, -0.0]], {}),
+    "negative zeros alone": ([[-0.0, -0.0], [-0.0, -0.0]], {}),
+}
+
+
+@pytest.mark.parametrize("nan_policy", ["propagate", "omit"])
+@pytest.mark.parametrize("name", NASTY)
+def test_nasty(name, nan_policy):
+    values, arguments = NASTY[name]
+    values, arguments = np.asarray(values), dict(arguments)
+    limits = arguments.pop("limits", False)
+    for reduction, dtype in itertools.product(REDUCTIONS, DTYPES):
+        if dtype not in FLOATS and not np.isfinite(values).all():
+            continue
+        image = values.astype(dtype)
+        if limits:
+            info = np.finfo(dtype) if dtype in FLOATS else np.iinfo("uint8" if dtype == "bool" else dtype)
+            if dtype in FLOATS and not REDUCTIONS[reduction].exact:
+                continue  # sums overflow: see the tests of extremes
+            image = np.where(image, info.max, info.min).astype(dtype)
+        for return_indices in {False, REDUCTIONS[reduction].indices}:
+            assert_pools(image, reduction, nan_policy=nan_policy, return_indices=return_indices, **arguments)
+
+
+@pytest.mark.parametrize("nan_policy", ["propagate", "omit"])
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_windows_that_count_nothing(reduction, dtype, nan_policy):
+    image = np.full((4, 4), NAN if nan_policy == "omit" else 1, dtype)
+    mask = np.ones((4, 4), bool) if nan_policy == "omit" else np.zeros((4, 4), bool)
+    pooled = assert_pools(image, reduction, mask=mask, nan_policy=nan_policy)
+    expected = NAN if pooled.dtype.kind == "f" else 0
+    np.testing.assert_array_equal(pooled, np.full((2, 2), expected, pooled.dtype))
+    pooled = assert_pools(image, reduction, mask=mask, nan_policy=nan_policy, fill_value=1)
+    np.testing.assert_array_equal(pooled, np.ones((2, 2), pooled.dtype))
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_min_count_is_that_of_counted_samples(reduction):
+    image = generator().random((6, 6))
+    image[0, 0] = NAN
+    mask = np.ones((6, 6), bool)
+    mask[3:, 3:] = False
+    for min_count in range(1, 11):
+        pooled = assert_pools(
+            image, reduction, window_shape=3, mask=mask, nan_policy="omit", min_count=min_count, fill_value=-1
+        )
+        np.testing.assert_array_equal(pooled == -1, [[min_count > 8, min_count > 9], [min_count > 9, True]])
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_raise_looks_at_counted_samples_alone(reduction):
+    image = np.ones((4, 6))
+    clean = skpool.pool(image, 2, reduction)
+    image[0, 2] = NAN
+
+    def pooled(**arguments):
+        return skpool.pool(image, reduction=reduction, nan_policy="raise", **arguments)
+
+    with pytest.raises(ValueError, match="`nan_policy`"):
+        pooled()
+    np.testing.assert_array_equal(pooled(mask=~np.isnan(image)), clean)
+    pooled(window_shape=2, stride=(2, 4))  # the NaN lies in a gap
+    pooled(window_shape=(3, 6), padding="valid", stride=1, mask=np.isfinite(image))
+    image[...] = 1
+    assert np.array_equal(pooled(), clean)
+    with pytest.raises(ValueError, match="`nan_policy`"):
+        pooled(padding=1, mode="constant", cval=NAN)
+    pooled(mode="constant", cval=NAN)  # no window looks at the constant
+
+
+@pytest.mark.parametrize("nan_policy", ["propagate", "omit", "raise"])
+@pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if dtype not in FLOATS])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_nan_policy_has_no_effect_on_integers(reduction, dtype, nan_policy):
+    image = make_image(generator(dtype), (5, 7), dtype, "everyday")
+    np.testing.assert_array_equal(
+        skpool.pool(image, 2, reduction, nan_policy=nan_policy), skpool.pool(image, 2, reduction)
+    )
+
+
+@pytest.mark.parametrize("image", [[[1e38, 3e38], [3e38, 3e38]], [[3e38, 3e38], [-3e38, -3e38]]], ids=["up", "both"])
+def test_float32_averages_do_not_overflow(image):
+    image = np.array(image, np.float32)
+    average = skpool.avg_pool(image)
+    magnitude = np.abs(image).mean(dtype=np.float64)
+    assert abs(float(average.item()) - image.mean(dtype=np.float64)) <= 4 * EPS32 * magnitude
+
+
+@pytest.mark.parametrize("p", [0.5, 1, 2, 3, 4, 10])
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [("float32", 1e38), ("float32", 1e-40), ("float64", 1e200), ("float64", 1e307), ("float64", 1e-200), ("float64", 1e-310)],
+)
+@pytest.mark.parametrize("reduction", ["lp", "power_mean"])
+def test_powers_neither_overflow_nor_vanish(reduction, dtype, size, p):
+    image = np.array([[1, 0], [0.5, -1]]) * size
+    result = skpool.pool(image.astype(dtype), 2, reduction, p=p)
+    total = 2 + 0.5**p
+    expected = size * (total if reduction == "lp" else total / 4) ** (1 / p)
+    if expected < np.finfo(dtype).max:
+        np.testing.assert_allclose(result, expected, rtol=1e-6 if dtype == "float32" else 1e-13)
+
+
+@pytest.mark.parametrize("p", [1.5, 2.5, 3, 5, 10])
+def test_powers_of_a_constant(p):
+    # The (1/p)-th power is as wrong as 1/p is, times the logarithm.
+    for size in 10.0 ** np.arange(-25, 26):
+        pooled = skpool.power_mean_pool(np.full((2, 2), size), p=p)
+        np.testing.assert_allclose(pooled, size, rtol=FEW * EPS64)
+
+
+def test_sums_of_integers_wrap_and_averages_do_not():
+    for dtype in ("int64", "uint64"):
+        largest = np.iinfo(dtype).max
+        image = np.full((4, 4), largest, dtype)
+        np.testing.assert_array_equal(skpool.sum_pool(image, 4), [[image.sum()]])
+        np.testing.assert_array_equal(skpool.avg_pool(image, 4), [[float(largest)]])
+        np.testing.assert_array_equal(skpool.avg_pool(image, 4, dtype=dtype), [[largest]])
+        np.testing.assert_array_equal(skpool.max_pool(image - 1, 4), [[largest - 1]])
+
+
+@pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if dtype not in ("bool", *FLOATS)])
+def test_integer_averages_round_half_to_even_and_saturate(dtype):
+    image = np.array([[0, 1, 1, 2, 2, 3, 3, 4, 5, 5]], dtype)
+    pooled = skpool.avg_pool(image, (1, 2), dtype=dtype)
+    np.testing.assert_array_equal(pooled, np.array([[0, 2, 2, 4, 5]], dtype))
+    limits = np.iinfo(dtype)
+    image = np.array([[limits.min, limits.max]], dtype)
+    np.testing.assert_array_equal(skpool.avg_pool(image, 1, dtype="int8"), np.clip(image, -128, 127).astype("int8"))
+    np.testing.assert_array_equal(skpool.avg_pool(image, 1, dtype="uint8"), np.clip(image, 0, 255).astype("uint8"))
+
+
+def test_variance_does_not_cancel():
+    image = (1e8 + np.arange(16.0)).reshape(4, 4)
+    np.testing.assert_allclose(skpool.var_pool(image, 4), [[np.var(np.arange(16.0))]], rtol=1e-12)
+    np.testing.assert_array_equal(skpool.var_pool(np.full((9, 9), 0.1, np.float32), 9), [[0]])
+
+
+# ---------------------------------------------------------------- averages of float32 images
+
+HARD_TO_AVERAGE = {
+    "uniform": lambda rng, shape: rng.random(shape),
+    "both signs": lambda rng, shape: rng.normal(size=shape),
+    "a tenth": lambda rng, shape: np.full(shape, 0.1),
+    "a ramp": lambda rng, shape: np.arange(math.prod(shape), dtype=np.float64).reshape(shape),
+    "one giant": lambda rng, shape: np.where(np.arange(math.prod(shape)).reshape(shape) == 0, 2.0**40, 1.0),
+    "a bright plane": lambda rng, shape: 1e7 + rng.integers(0, 100, shape),
+}
+
+
+@pytest.mark.parametrize("window", [2, 3, 7, 11, 16, 63, 64, 200, (1, 1000), (1000, 1), 1000])
+@pytest.mark.parametrize("name", HARD_TO_AVERAGE)
+def test_float32_averages(name, window):
+    image = HARD_TO_AVERAGE[name](generator(name), (1000, 1000)).astype(np.float32)
+    pooled = skpool.avg_pool(image, window)
+    assert pooled.dtype == np.float32
+    window = np.broadcast_to(window, 2)
+    corners = list(itertools.product(*[(0, outputs // 2, outputs - 1) for outputs in pooled.shape]))
+    for row, column in corners:
+        samples = image[row * window[0] :, column * window[1] :][: window[0], : window[1]].astype(np.float64)
+        exact = math.fsum(samples.flat) / samples.size
+        bound = 4 * EPS32 * math.fsum(np.abs(samples).flat) / samples.size
+        assert abs(float(pooled[row, column]) - exact) <= bound
+
+
+# ---------------------------------------------------------------- the same bits, whatever the layout, threads, processor
+
+GEOMETRIES = (
+    {"window_shape": 2},
+    {"window_shape": 3, "stride": 2, "padding": 1, "mode": "reflect"},
+    {"window_shape": (5, 4), "stride": 1, "dilation": (1, 2), "padding": "same", "ceil_mode": False},
+    {"window_shape": (1, 9), "stride": (2, 4), "nan_policy": "omit"},
+)
+
+
+def calls(reduction, dtype, shape):
+    """Images and arguments that reach the vector bodies of loops and their ends, plain ones and special ones."""
+    rng = generator(reduction, dtype, shape)
+    for arguments, values in itertools.product(GEOMETRIES, ("everyday", "special")):
+        image = make_image(rng, shape, dtype, values)
+        yield image, {"reduction": reduction, "channel_axis": 2 if len(shape) == 3 else None} | arguments
+    yield image, {"reduction": reduction, "mask": rng.random(shape) < 0.7, "window_shape": (3,) * len(shape)}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_layouts_give_the_same_bits(reduction, dtype):
+    for shape in ((11, 37), (9, 14, 3)):
+        for image, arguments in calls(reduction, dtype, shape):
+            expected = bits(skpool.pool(image, **arguments))
+            for name, layout in LAYOUTS.items():
+                assert bits(skpool.pool(layout(image), **arguments)) == expected, (name, shape, arguments)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_workers_give_the_same_bits(reduction, dtype):
+    for shape in ((67, 131), (53, 41, 3)):
+        for image, arguments in calls(reduction, dtype, shape):
+            expected = bits(skpool.pool(image, workers=1, **arguments))
+            for workers in (2, 5, 64, None):
+                assert bits(skpool.pool(image, workers=workers, **arguments)) == expected, (workers, shape, arguments)
+
+
+def digests():
+    """A digest of the results for every reduction and dtype."""
+    found = {}
+    for reduction, dtype in itertools.product(REDUCTIONS, DTYPES):
+        digest = hashlib.sha256()
+        for shape in ((37, 101), (19, 45, 3)):
+            for image, arguments in calls(reduction, dtype, shape):
+                digest.update(bits(skpool.pool(image, **arguments)))
+        found[f"{reduction} {dtype}"] = digest.hexdigest()
+    return found
+
+
+def test_instruction_sets_give_the_same_bits():
+    sets = cpu.available_instruction_sets()
+    if len(sets) < 2:
+        pytest.skip("one instruction set is available here")
+    found = []
+    for name in sets:
+        result = subprocess.run(
+            [sys.executable, "-P", __file__],
+            env=os.environ | {"PYTHONPATH": str(Path(skpool.__file__).parents[1]), "SKPOOL_ISA": name},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        found.append(json.loads(result.stdout))
+    for other in found[1:]:
+        assert {name for name in found[0] if found[0][name] != other[name]} == set()
+
+
+# ---------------------------------------------------------------- large images: many tiles and blocks
+
+LARGE = {
+    "few rows": ((3, 70_000), {"window_shape": (3, 7), "stride": (1, 3)}),
+    "few columns": ((70_000, 3), {"window_shape": (5, 2), "stride": (3, 1)}),
+    "one row": ((1, 1_000_001), {"window_shape": (1, 4)}),
+    "channels": ((300, 500, 3), {"window_shape": (2, 3), "channel_axis": -1}),
+    "a long row of channels": ((20, 5000, 3), {"window_shape": 3, "stride": 2, "channel_axis": -1}),
+    "global": ((701, 997), {"window_shape": (701, 997)}),
+    "wide windows, stride 1": ((130, 140), {"window_shape": 63, "stride": 1}),
+    "tall windows": ((5000, 40), {"window_shape": (1000, 1), "stride": (17, 1)}),
+}
+
+#: Oracles of NumPy's own: ``(windows, axis) -> result``.
+NUMPY = {
+    "max": np.max,
+    "min": np.min,
+    "sum": lambda windows, axis: np.sum(windows, axis, dtype=np.int64 if windows.dtype.kind == "i" else np.float64),
+    "avg": lambda windows, axis: np.mean(windows, axis, dtype=np.float64),
+    "range": lambda windows, axis: np.max(windows, axis) - np.min(windows, axis),
+}
+
+
+def window_view(image, window_shape, stride=None, channel_axis=None):
+    """Whole windows of an image as a view, and the axes of their samples."""
+    spatial = image.ndim - (channel_axis is not None)
+    window, stride = (
+        np.broadcast_to(sizes, spatial).tolist() for sizes in (window_shape, stride or window_shape)
+    )
+    view = np.lib.stride_tricks.sliding_window_view(image, window, axis=tuple(range(spatial)))
+    return view[tuple(slice(None, None, step) for step in stride)], tuple(range(image.ndim, image.ndim + spatial))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float32"])
+@pytest.mark.parametrize("name", LARGE)
+def test_large_images(name, dtype):
+    shape, arguments = LARGE[name]
+    image = make_image(generator(name), shape, dtype, "everyday")
+    view, axis = window_view(image, **arguments)
+    for reduction, oracle in NUMPY.items():
+        if name == "wide windows, stride 1" and reduction == "range":
+            continue
+        expected = oracle(view, axis)
+        for workers in (1, 3):
+            pooled = skpool.pool(image, reduction=reduction, ceil_mode=False, workers=workers, **arguments)
+            if pooled.dtype.kind == "f" and not REDUCTIONS[reduction].exact:
+                np.testing.assert_allclose(pooled, expected, rtol=2e-6, atol=2e-6 * np.abs(image).mean())
+            else:
+                np.testing.assert_array_equal(pooled, expected)
+
+
+@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_samples_of_large_images(reduction, name):
+    shape, arguments = LARGE[name]
+    rng = generator(reduction, name)
+    image = make_image(rng, shape, "float32", "everyday")
+    plan = make_plan(shape, image.dtype, reduction, **arguments)
+    pooled = skpool.pool(image, reduction=reduction, workers=2, **arguments)
+    corners = itertools.product(*[{0, outputs // 2, outputs - 1} for outputs in plan.shape])
+    drawn = rng.integers(0, plan.shape, (10, len(shape))).tolist()
+    for output in {*corners, *map(tuple, drawn)}:
+        if plan.samples * len(shape) > 5000 and output not in [(0, 0)]:
+            continue
+        samples, _ = reference.counted_samples(plan, image, None, output)
+        alone = make_plan(samples.shape, samples.dtype, reduction, samples.size)
+        assert_matches(alone, samples, None, pooled[output].reshape(1))
+
+
+if __name__ == "__main__":
+    print(json.dumps(digests()))
