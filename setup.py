@@ -39,8 +39,9 @@ ISAS = {
 
 # Every instruction set gives the same bits: no contraction into fused multiply-adds, and never -ffast-math.
 GNU_FLAGS = ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fstrict-aliasing"]
-# gcc alone: a kernel over many rows needs more run-time overlap checks than gcc permits itself.
-ALIAS_CHECKS = ["--param=vect-max-version-for-alias-checks=64"]
+# gcc alone: a kernel over many rows needs more run-time overlap checks than gcc permits itself, and a loop over a
+# long inline function (pow64) vectorises only if that is inlined every time.
+ROOM_FLAGS = ["--param=vect-max-version-for-alias-checks=64", "--param=inline-unit-growth=1000"]
 # Cython writes out every specialisation of a fused function, and docstrings of special methods, used or not.
 QUIET_FLAGS = ["-Wno-unused-function", "-Wno-unused-const-variable"]
 MSVC_FLAGS = ["/O2", "/fp:precise"]
@@ -143,7 +144,7 @@ class BuildKernels(build_ext):
             compile_flags, link_flags = MSVC_FLAGS, []
         else:
             compile_flags = [*GNU_FLAGS, *(["-O1", "-g"] if DEBUG else ["-O3", "-g0"])]
-            compile_flags += ALIAS_CHECKS if self.accepts(EMPTY_PROGRAM, [*ALIAS_CHECKS, "-Werror"]) else []
+            compile_flags += ROOM_FLAGS if self.accepts(EMPTY_PROGRAM, [*ROOM_FLAGS, "-Werror"]) else []
             compile_flags += ["-Wall", "-Wextra", "-Werror"] if WERROR else []
             compile_flags += QUIET_FLAGS
             link_flags = ["-Wl,-s"] if sys.platform == "linux" and not DEBUG else []

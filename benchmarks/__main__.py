@@ -14,9 +14,7 @@ from benchmarks.timing import FULL, QUICK
 
 def parse(arguments=None):
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Time skpool beside other packages."
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time skpool beside other packages.")
     parser.add_argument(
         "--cells",
         action="append",
@@ -26,20 +24,12 @@ def parse(arguments=None):
     parser.add_argument("--list", action="store_true", help="list cells and peers, and measure nothing")
     parser.add_argument("--workers", type=int, default=2, help="threads on every side (default: 2)")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument(
-        "--all", action="store_true", help="pair with every peer that agrees, not the fastest only"
-    )
-    parser.add_argument(
-        "--peers", action="store_true", help="show every peer's time and why others have none"
-    )
+    parser.add_argument("--all", action="store_true", help="pair with every peer that agrees, not the fastest only")
+    parser.add_argument("--peers", action="store_true", help="show every peer's time and why others have none")
     parser.add_argument("--no-memory", action="store_true", help="skip peak memory")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
-    parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="draw shares of the copy rate (matplotlib)"
-    )
-    parser.add_argument(
-        "--library", default="skpool", metavar="MODULE", help="module with skpool's functions"
-    )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw shares of the copy rate (matplotlib)")
+    parser.add_argument("--library", default="skpool", metavar="MODULE", help="module with skpool's functions")
     parser.add_argument("--in-place", action="store_true", help="prefer the build in the source tree")
     return parser.parse_args(arguments)
 

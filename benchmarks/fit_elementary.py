@@ -27,9 +27,7 @@ mp.prec = 200  # bits: powers of numbers in a small interval are nearly dependen
 SERIES = range(60)  # terms that leave less than 2**-200 on the intervals below
 LN2 = log(2)
 SLOPE = 2 / LN2  # of log2((1 + s)/(1 - s)) at s = 0
-HALF_STEP = (
-    LN2 / 2 * (1 + mpf(2) ** -10)
-)  # rounding may carry an argument a little past the end of its interval
+HALF_STEP = LN2 / 2 * (1 + mpf(2) ** -10)  # rounding may carry an argument a little past the end of its interval
 SQUARE = (3 - 2 * sqrt(2)) ** 2 * (1 + mpf(2) ** -10)  # of s at sqrt(2)
 TINY = mpf(2) ** -40  # keeps a weight above 0 where an error is multiplied away
 
@@ -78,9 +76,7 @@ def log_tail(terms):
 
 def log2_tail(terms):
     """(log2((1 + s)/(1 - s))/s - SLOPE - SLOPE/3*z)/z**2."""
-    return minimax(
-        [SLOPE / (2 * i + 5) for i in SERIES], lambda z: (z * z + TINY) / SLOPE, mpf(0), SQUARE, terms
-    )
+    return minimax([SLOPE / (2 * i + 5) for i in SERIES], lambda z: (z * z + TINY) / SLOPE, mpf(0), SQUARE, terms)
 
 
 def main():

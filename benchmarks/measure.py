@@ -88,11 +88,7 @@ def measure(library, cell, workers, effort, every_peer=False):
     allocates = libraries.prepare(library, cell, image, workers)
     expected = allocates()
     moved = image.nbytes + expected.nbytes
-    reuses = (
-        allocates
-        if cell.defaults
-        else libraries.prepare(library, cell, image, workers, np.empty_like(expected))
-    )
+    reuses = allocates if cell.defaults else libraries.prepare(library, cell, image, workers, np.empty_like(expected))
 
     task = Task(image, cell.window, cell.stride, cell.reduction, expected.dtype, workers)
     allowed = tolerance(cell, image, expected.dtype)

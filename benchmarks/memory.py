@@ -72,9 +72,7 @@ def main():
     parser.add_argument("--in-place", action="store_true")
     arguments = parser.parse_args()
     cell = next(cell for cell in CELLS if cell.name == arguments.name)
-    print(
-        json.dumps(_measure(libraries.load(arguments.library, arguments.in_place), cell, arguments.workers))
-    )
+    print(json.dumps(_measure(libraries.load(arguments.library, arguments.in_place), cell, arguments.workers)))
 
 
 if __name__ == "__main__":

@@ -34,9 +34,7 @@ class Task:
     @property
     def pooled(self):
         """The axes that are pooled."""
-        return tuple(
-            axis for axis, sizes in enumerate(zip(self.window, self.stride, strict=True)) if sizes != (1, 1)
-        )
+        return tuple(axis for axis, sizes in enumerate(zip(self.window, self.stride, strict=True)) if sizes != (1, 1))
 
     @property
     def kept(self):
@@ -58,9 +56,7 @@ class Task:
     @property
     def is_picture(self):
         """Whether this is a grey image, or one with its channels last, pooled along rows and columns."""
-        return self.pooled == (0, 1) and (
-            self.image.ndim == 2 or (self.image.ndim == 3 and self.image.shape[2] <= 4)
-        )
+        return self.pooled == (0, 1) and (self.image.ndim == 2 or (self.image.ndim == 3 and self.image.shape[2] <= 4))
 
 
 class Contender(NamedTuple):
@@ -101,8 +97,7 @@ def _full_windows(task):
     """
     sizes = zip(task.window, task.stride, task.shape, strict=True)
     return tuple(
-        slice(window // 2, window // 2 + (length - 1) * stride + 1, stride)
-        for window, stride, length in sizes
+        slice(window // 2, window // 2 + (length - 1) * stride + 1, stride) for window, stride, length in sizes
     )
 
 
@@ -218,11 +213,7 @@ def _onnx_session(task, node, before, after, constants=()):
         [node],
         "pooling",
         [helper.make_tensor_value_info("image", helper.np_dtype_to_tensor_dtype(source.dtype), source.shape)],
-        [
-            helper.make_tensor_value_info(
-                "result", helper.np_dtype_to_tensor_dtype(target.dtype), target.shape
-            )
-        ],
+        [helper.make_tensor_value_info("result", helper.np_dtype_to_tensor_dtype(target.dtype), target.shape)],
         list(constants),
     )
     # 17: the average of opset 19 and later runs on slower code.
@@ -231,9 +222,7 @@ def _onnx_session(task, node, before, after, constants=()):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = task.workers
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()
     binding.bind_input("image", "cpu", 0, source.dtype, source.shape, source.ctypes.data)
     binding.bind_output("result", "cpu", 0, target.dtype, target.shape, target.ctypes.data)
@@ -343,12 +332,7 @@ def _pillow(task):
     """Pillow's `reduce`: the mean of blocks, for 8-bit images and float32 planes."""
     from PIL import Image
 
-    if (
-        task.reduction != "avg"
-        or not task.tiles
-        or not task.is_picture
-        or task.image.dtype not in ("u1", "f4")
-    ):
+    if task.reduction != "avg" or not task.tiles or not task.is_picture or task.image.dtype not in ("u1", "f4"):
         return None
     picture = Image.fromarray(task.image)
     return Contender(partial(picture.reduce, task.window[1::-1]))

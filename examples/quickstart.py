@@ -4,15 +4,15 @@ Everything below is made of calls such as these::
 
     import skpool
 
-    skpool.max_pool(image)                       # largest sample of each 2 × 2 window; any NumPy image, any rank
-    skpool.max_pool(image, 3, stride=2)          # 3 × 3 windows, one at every second sample: they overlap
-    skpool.avg_pool(photo, 2, channel_axis=-1)   # colour stays colour
+    skpool.max_pool(image)  # largest sample of each 2 × 2 window; any NumPy image, any rank
+    skpool.max_pool(image, 3, stride=2)  # 3 × 3 windows, one at every second sample: they overlap
+    skpool.avg_pool(photo, 2, channel_axis=-1)  # colour stays colour
     skpool.pooled_shape(image.shape, 3, stride=2)  # the size of it, without pooling
 
 The photographs come with scikit-image itself: nothing is downloaded.
 """
 
-from itertools import pairwise, product
+from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -79,13 +79,13 @@ def count_coins(smallest=1000):
 
 
 def box_in_photo(box, inner, outer):
-    """A box of the twice pooled map, as `regionprops` gives it, in the photograph."""
+    """A box of the twice pooled map, as `regionprops` gives it, in coordinates of the photograph."""
     corners = []
     for axis, edge in zip((0, 1, 0, 1), box, strict=True):
         position = edge - 0.5  # boxes are counted from the edge of the first sample, coordinates from its centre
         for centers in (outer[axis], inner[axis]):
             position = centers[0] + position * (centers[1] - centers[0])
-        corners.append(position + 0.5)
+        corners.append(position)
     return corners
 
 
@@ -129,6 +129,7 @@ def resnet_maps():
     for _ in range(3):
         features = features[::2, ::2]  # what a convolution with stride 2 leaves
     pool_and_report(skpool.avg_pool, features, features.shape[:2])
+    print("* of one filter on one channel")
 
 
 def pool_checked(pooling, image, window_shape, **options):
@@ -215,11 +216,11 @@ def change_by_shift(pooling, image):
 
 
 class Timing(NamedTuple):
-    """Milliseconds of `block_reduce`, of skpool on one thread and on all, and how many times faster these are."""
+    """Milliseconds of `block_reduce`, skpool on one thread and on all; how many times faster the last two are."""
 
-    name: str
-    milliseconds: tuple
-    ratios: tuple
+    label: str
+    milliseconds: list
+    ratios: list
 
 
 REDUCERS = {"max": np.max, "mean": np.mean, "min": np.min, "sum": np.sum}
@@ -231,22 +232,28 @@ def compare_with_block_reduce(rounds=5):
     photo = np.tile(data.camera(), (4, 4))
     heading(f"Beside skimage.measure.block_reduce, {size(photo)} image: milliseconds, and times faster")
     print(f"{'':18}{'block_reduce':>14}{'one thread':>20}{'all threads':>20}")
-    timings = []
-    for image, name, block in product((photo, util.img_as_float32(photo)), REDUCERS, (2, 8)):
-        reducer, pooling = REDUCERS[name], POOLINGS[name]
-        check_agreement(pooling(image, block), measure.block_reduce(image, block, reducer), block)
-        calls = [
-            lambda: measure.block_reduce(image, block, reducer),  # noqa: B023
-            lambda: pooling(image, block, workers=1),  # noqa: B023
-            lambda: pooling(image, block),  # noqa: B023
-        ]
-        seconds = alternate(calls, rounds)
-        ratios = [median(np.divide(seconds[0], ours)) for ours in seconds[1:]]
-        timings.append(Timing(f"{image.dtype} {name} {block}×{block}", [1e3 * median(s) for s in seconds], ratios))
-        theirs, *ours = timings[-1].milliseconds
-        columns = "".join(f"{time:12.2f}{f'×{ratio:.0f}':>8}" for time, ratio in zip(ours, ratios, strict=True))
-        print(f"{timings[-1].name:18}{theirs:14.2f}{columns}")
+    cells = product((photo, util.img_as_float32(photo)), REDUCERS, (2, 8))
+    timings = [time_and_report(*cell, rounds) for cell in cells]
+    print("(all threads need as many free processors: while other programs work, that column suffers most)")
     return timings
+
+
+def time_and_report(image, name, block, rounds):
+    """Time one reduction of one image, and print the row."""
+    reducer, pooling = REDUCERS[name], POOLINGS[name]
+    check_agreement(pooling(image, block), measure.block_reduce(image, block, reducer), block)
+    calls = (
+        lambda: measure.block_reduce(image, block, reducer),
+        lambda: pooling(image, block, workers=1),
+        lambda: pooling(image, block),
+    )
+    seconds = alternate(calls, rounds)
+    milliseconds = [1e3 * median(values) for values in seconds]
+    ratios = [median(np.divide(seconds[0], ours)) for ours in seconds[1:]]
+    columns = "".join(f"{m:12.2f}{f'×{r:.0f}':>8}" for m, r in zip(milliseconds[1:], ratios, strict=True))
+    label = f"{image.dtype} {name} {block}×{block}"
+    print(f"{label:18}{milliseconds[0]:14.2f}{columns}")
+    return Timing(label, milliseconds, ratios)
 
 
 def check_agreement(ours, theirs, block):
@@ -257,13 +264,143 @@ def check_agreement(ours, theirs, block):
 
 
 def alternate(calls, rounds):
-    """Seconds of each call in each round: side by side, the order turning round, each after an untimed call."""
+    """Seconds of each call in each round: side by side, in an order that turns round."""
     seconds = [[] for _ in calls]
     for turn in range(rounds):
         order = range(len(calls))
         for index in order if turn % 2 == 0 else reversed(order):
-            calls[index]()
-            start = perf_counter()
-            calls[index]()
-            seconds[index].append(perf_counter() - start)
+            seconds[index].append(seconds_of(calls[index]))
     return seconds
+
+
+def seconds_of(call, enough=0.02):
+    """Seconds of a call: the median of as many as fit into `enough` seconds, and at least one."""
+    laps = [perf_counter()]
+    while laps[-1] - laps[0] < enough:
+        call()
+        laps.append(perf_counter())
+    return median(np.diff(laps))
+
+
+# --- 5. the picture
+
+GREY, BLUE, ORANGE, DARK = "#b3b8bf", "#4a90c2", "#e08a3c", "#2b2f36"
+
+
+def draw(coins, maxima, averages, changes, timings):
+    """Compose the picture and write it."""
+    figure = Figure(figsize=(15, 16), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08, wspace=0.02, hspace=0.02)
+    top, middle, bottom = figure.subfigures(3, height_ratios=(2.5, 5.7, 7))
+    draw_pipeline(top, coins)
+    draw_pyramids(middle, {"max_pool 2/2": maxima, "avg_pool 2/2": averages})
+    left, right = bottom.subfigures(1, 2, width_ratios=(1, 1.15))
+    draw_changes(left, changes)
+    draw_timings(right, timings)
+    figure.savefig(PICTURE, dpi=110)
+
+
+def title(figure, text):
+    """Head a part of the picture."""
+    figure.suptitle(text, x=0.008, ha="left", fontsize=15, fontweight="bold", color=DARK)
+
+
+def draw_pipeline(figure, coins):
+    """From the photograph to the coins found."""
+    title(figure, f"A scikit-image pipeline, pooled on the way: {len(coins.boxes)} regions of a coin's size")
+    brightest = coins.maxima.max()
+    panels = {
+        "photograph": (coins.photo, "gray", 1),
+        "filters.sobel": (coins.edges, "magma", brightest),
+        "max_pool 3/2": (coins.maxima, "magma", brightest),
+        "avg_pool 2/2": (coins.averages, "magma", brightest),
+        "> threshold_otsu": (coins.foreground, "gray", 1),
+        "regionprops": (coins.photo, "gray", 1),
+    }
+    axes = figure.subplots(1, len(panels))
+    for ax, (name, (image, colors, vmax)) in zip(axes, panels.items(), strict=True):
+        show(ax, image, f"{name}\n{size(image)}", cmap=colors, vmin=0, vmax=vmax)
+    for min_row, min_column, max_row, max_column in coins.boxes:
+        corner, width, height = (min_column, min_row), max_column - min_column, max_row - min_row
+        axes[-1].add_patch(Rectangle(corner, width, height, fill=False, edgecolor="#ffb000", linewidth=1.4))
+
+
+def draw_pyramids(figure, pyramids):
+    """Every map of VGG-16's poolings, sample by sample."""
+    title(figure, "The poolings of VGG-16 on a photograph: every map, sample by sample")
+    columns = max(map(len, pyramids.values()))
+    grid = figure.subplots(len(pyramids), columns)
+    for axes, (name, maps) in zip(grid, pyramids.items(), strict=True):
+        axes[0].set_ylabel(name, fontsize=12, color=DARK)
+        for ax, image in zip(axes, maps, strict=True):
+            show(ax, image, size(image))
+
+
+def show(ax, image, label, **options):
+    """One image without axes, its samples as they are."""
+    ax.imshow(image, interpolation="nearest", **options)
+    ax.set_title(label, fontsize=11, color=DARK)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+
+
+def draw_changes(figure, changes):
+    """Bars: the mean over photographs; dots: each photograph."""
+    title(figure, "Pooled edge maps change less when the image moves")
+    ax = bars_axes(figure, changes, "change of the map under a shift by one pixel (dots: single photographs)")
+    for row, (name, values) in enumerate(changes.items()):
+        shade = BLUE if "average" in name else ORANGE if "max" in name else GREY
+        ax.barh(row, np.mean(values), color=shade, height=0.7)
+        ax.plot(values, [row] * len(values), "o", color=DARK, markersize=4, alpha=0.7, linestyle="none")
+        write_beside(ax, row, max(values), f"{np.mean(values):.0%}")
+    ax.xaxis.set_major_formatter("{x:.0%}")
+    ax.set_xlim(0, 1.12 * max(map(max, changes.values())))
+
+
+def draw_timings(figure, timings):
+    """Bars: milliseconds; at their ends how many times faster skpool is."""
+    title(figure, "The results of block_reduce, sooner (2048 × 2048 samples)")
+    ax = bars_axes(figure, [timing.label for timing in timings], "milliseconds (× faster: one thread | all threads)")
+    kinds = {"block_reduce": GREY, "skpool, one thread": BLUE, "skpool, all threads": ORANGE}
+    for row, timing in enumerate(timings):
+        for place, (time, shade) in enumerate(zip(timing.milliseconds, kinds.values(), strict=True)):
+            ax.barh(row + 0.27 * (place - 1), time, color=shade, height=0.27)
+        write_beside(ax, row, max(timing.milliseconds), " | ".join(f"×{ratio:.0f}" for ratio in timing.ratios))
+    ax.set_xlim(0, 1.2 * max(max(timing.milliseconds) for timing in timings))
+    handles = [Rectangle((0, 0), 1, 1, color=shade) for shade in kinds.values()]
+    ax.legend(handles, kinds, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(kinds), frameon=False)
+
+
+def bars_axes(figure, names, quantity):
+    """Axes for horizontal bars, one for each name, from the top down."""
+    ax = figure.subplots()
+    ax.set_yticks(range(len(names)), names, fontsize=11, color=DARK)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlabel(quantity, color=DARK)
+    ax.tick_params(length=0)
+    ax.grid(axis="x", color="#e6e8eb")
+    ax.set_axisbelow(True)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def write_beside(ax, row, end, text):
+    """Write beside the end of a bar."""
+    ax.annotate(text, (end, row), (6, 0), textcoords="offset points", va="center", fontsize=10, color=DARK)
+
+
+# --- helpers
+
+
+def size(image):
+    """Rows × columns, as text."""
+    return f"{image.shape[0]}×{image.shape[1]}"
+
+
+def heading(text):
+    """Print an underlined heading."""
+    print(f"\n{text}\n{'-' * len(text)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -26,7 +26,7 @@ from .pooling import *  # noqa: F403
 from .pooling import __all__ as _pooling
 
 __version__ = "0.1.0"
-__all__ = [  # noqa: PLE0604
+__all__ = [
     *_pooling,
     "block_reduce",
     "downscale_local_mean",

@@ -125,7 +125,9 @@ def _axes(shape, channel_axis, window_shape, stride, padding, dilation, ceil_mod
     """The windows along every axis of an image of `shape`."""
     spatial = [axis for axis in range(len(shape)) if axis != channel_axis]
     if not spatial:
-        raise ValueError(f"`image` must have at least one spatial axis, got shape {shape} and `channel_axis` {channel_axis}")
+        raise ValueError(
+            f"`image` must have at least one spatial axis, got shape {shape} and `channel_axis` {channel_axis}"
+        )
     count = len(spatial)
     window = windows.per_axis(2 if window_shape is None else window_shape, count, "window_shape")
     stride = window if stride is None else windows.per_axis(stride, count, "stride")
@@ -139,9 +141,7 @@ def _axes(shape, channel_axis, window_shape, stride, padding, dilation, ceil_mod
         raise ValueError(f"`mode` must be one of {', '.join(map(repr, PADDING_MODES))}, got {mode!r}")
     axes = [windows.whole(length) for length in shape]
     for i, axis in enumerate(spatial):
-        axes[axis] = windows.sliding(
-            shape[axis], window[i], stride[i], dilation[i], padding[i], bool(ceil_mode), mode
-        )
+        axes[axis] = windows.sliding(shape[axis], window[i], stride[i], dilation[i], padding[i], bool(ceil_mode), mode)
     return tuple(axes)
 
 
@@ -243,9 +243,7 @@ def plan_for(shape, image_dtype, reduction, window_shape, stride, padding, dilat
         padding = windows.frozen(padding, "padding")
         dilation = windows.frozen(dilation, "dilation")
     try:
-        return _kept_plan(
-            shape, image_dtype, reduction, window_shape, stride, padding, dilation, *rest, **parameters
-        )
+        return _kept_plan(shape, image_dtype, reduction, window_shape, stride, padding, dilation, *rest, **parameters)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise

@@ -138,9 +138,8 @@ def pool(
         _check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
     elif return_indices:
         places = np.empty(plan.shape, np.int64)
-    if nan_policy == "raise" and _has_nan(plan, image):
-        if (_counts(plan, image, mask, workers, True) != _counts(plan, image, mask, workers, False)).any():
-            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+    if nan_policy == "raise" and _counts_nan(plan, image, mask, workers):
+        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
     result = cpu.run(plan, image, mask=mask, out=out, places=places, workers=workers)
     if masked_array:
         few = _counts(plan, image, mask, workers, plan.omit_nan) < plan.min_count
@@ -153,11 +152,13 @@ def _counts(plan, image, mask, workers, omit_nan):
     return cpu.run(plan.counting(omit_nan), image, mask=mask, workers=workers)
 
 
-def _has_nan(plan, image):
-    """Whether the image, or the constant around it, has a NaN anywhere."""
+def _counts_nan(plan, image, mask, workers):
+    """Whether some window counts a NaN; one that is masked, or that no window looks at, is none."""
     if image.dtype.kind != "f" or not image.size:
         return False
-    return bool(np.isnan(image.min())) or (plan.is_constant_padded and bool(np.isnan(plan.cval)))
+    if not np.isnan(image.min()) and not (plan.is_constant_padded and np.isnan(plan.cval)):
+        return False
+    return bool((_counts(plan, image, mask, workers, True) != _counts(plan, image, mask, workers, False)).any())
 
 
 def _taken_return_indices(reduction, parameters):
@@ -176,9 +177,7 @@ def _taken_return_indices(reduction, parameters):
 # --- what is not pooling but belongs to it
 
 
-def pooled_shape(
-    shape, window_shape=None, *, stride=None, padding=0, dilation=1, ceil_mode=True, channel_axis=None
-):
+def pooled_shape(shape, window_shape=None, *, stride=None, padding=0, dilation=1, ceil_mode=True, channel_axis=None):
     """Shape of what pooling gives, without pooling.
 
     Parameters
@@ -210,9 +209,7 @@ def pooled_shape(
     return _geometry(shape, window_shape, stride, padding, dilation, ceil_mode, channel_axis).shape
 
 
-def pooled_coords(
-    shape, window_shape=None, *, stride=None, padding=0, dilation=1, ceil_mode=True, channel_axis=None
-):
+def pooled_coords(shape, window_shape=None, *, stride=None, padding=0, dilation=1, ceil_mode=True, channel_axis=None):
     """Centre of each window in image coordinates, without pooling.
 
     Parameters
@@ -351,7 +348,7 @@ def _document(row):
         default_dtype=result[0].lower() + result[1:],
         out_pair=" or (ndarray, ndarray)" if row.indices else "",
         parameters=_described(row),
-        returns=_indented(returns).lstrip("\n ") ,
+        returns=_indented(returns).lstrip("\n "),
         references=references,
         example=_indented(_example(row)).lstrip("\n"),
     )
@@ -394,7 +391,7 @@ pool.__doc__ = "Reduce each window of an image to one value.\n" + _PARAMETERS.fo
     default_dtype="as the reduction's own function says",
     out_pair=" or (ndarray, ndarray)",
     parameters="\n    **reduction_parameters\n        What the reduction takes beside these: see its own function.",
-    returns="pooled : ndarray\n        One value for each window. With ``return_indices=True`` a pair, as `max_pool` gives.",
+    returns="pooled : ndarray\n        One value for each window; with ``return_indices`` a pair, as `max_pool` gives.",
     references="",
     example="    >>> import numpy as np\n    >>> from skpool import pool\n"
     "    >>> image = np.arange(16.0).reshape(4, 4)\n"

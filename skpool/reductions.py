@@ -213,7 +213,7 @@ _P = {"p": _positive("Exponent; infinity gives the largest magnitude.", 2)}
 _DDOF = {"ddof": _finite(">= 0", lambda value: value >= 0, "Delta degrees of freedom: the divisor is n - ddof.", 0)}
 
 _BOUREAU = (
-    "Y.-L. Boureau, J. Ponce and Y. LeCun, \"A theoretical analysis of feature pooling in visual recognition\", "
+    'Y.-L. Boureau, J. Ponce and Y. LeCun, "A theoretical analysis of feature pooling in visual recognition", '
     "ICML 2010."
 )
 
@@ -227,7 +227,7 @@ _ROWS = (
         ("[[1, 7], [7, 1]]", "[[7]]"),
         indices=True,
         exact=True,
-        references="M. Riesenhuber and T. Poggio, \"Hierarchical models of object recognition in cortex\", "
+        references='M. Riesenhuber and T. Poggio, "Hierarchical models of object recognition in cortex", '
         "Nature Neuroscience 2, 1999.",
     ),
     Reduction(
@@ -252,7 +252,7 @@ _ROWS = (
                 "not 0", lambda value: value != 0, "What sums are divided by, in place of the count.", None
             )
         },
-        references="Y. LeCun et al., \"Handwritten digit recognition with a back-propagation network\", NIPS 1990.",
+        references='Y. LeCun et al., "Handwritten digit recognition with a back-propagation network", NIPS 1990.',
     ),
     Reduction(
         "sum",
@@ -270,8 +270,8 @@ _ROWS = (
         "(sum |x|**p)**(1/p)",
         ("[[3, 0], [0, 4]]", "[[5.]]"),
         _P,
-        references="P. Sermanet, S. Chintala and Y. LeCun, \"Convolutional neural networks applied to house numbers "
-        "digit classification\", ICPR 2012.",
+        references='P. Sermanet, S. Chintala and Y. LeCun, "Convolutional neural networks applied to house numbers '
+        'digit classification", ICPR 2012.',
     ),
     Reduction(
         "power_mean",
@@ -294,8 +294,8 @@ _ROWS = (
             "p": _finite("> 0", lambda value: value > 0, "Exponent.", 3),
             "eps": _finite("> 0", lambda value: value > 0, "Smallest value that a sample is taken for.", 1e-6),
         },
-        references="F. Radenovic, G. Tolias and O. Chum, \"Fine-tuning CNN image retrieval with no human "
-        "annotation\", IEEE TPAMI 41, 2018.",
+        references='F. Radenovic, G. Tolias and O. Chum, "Fine-tuning CNN image retrieval with no human '
+        'annotation", IEEE TPAMI 41, 2018.',
     ),
     Reduction(
         "logsumexp",
@@ -309,8 +309,8 @@ _ROWS = (
                 "not 0", lambda value: value != 0, "r: near 0 the mean, large the maximum, negative the minimum.", 1
             )
         },
-        references="P. O. Pinheiro and R. Collobert, \"From image-level to pixel-level labeling with convolutional "
-        "networks\", CVPR 2015.",
+        references='P. O. Pinheiro and R. Collobert, "From image-level to pixel-level labeling with convolutional '
+        'networks", CVPR 2015.',
     ),
     Reduction(
         "soft",
@@ -324,7 +324,7 @@ _ROWS = (
                 "not 0", lambda value: value != 0, "T: large the mean, near 0 the maximum, negative the minimum.", 1
             )
         },
-        references="A. Stergiou, R. Poppe and G. Kalliatakis, \"Refining activation downsampling with SoftPool\", "
+        references='A. Stergiou, R. Poppe and G. Kalliatakis, "Refining activation downsampling with SoftPool", '
         "ICCV 2021.",
     ),
     Reduction(
@@ -335,7 +335,7 @@ _ROWS = (
         "sum (x - mean W)**2 / (n - ddof)",
         ("[[1, 3], [1, 3]]", "[[1.]]"),
         _DDOF,
-        references="T. F. Chan, G. H. Golub and R. J. LeVeque, \"Algorithms for computing the sample variance\", "
+        references='T. F. Chan, G. H. Golub and R. J. LeVeque, "Algorithms for computing the sample variance", '
         "The American Statistician 37, 1983.",
     ),
     Reduction(
@@ -353,7 +353,7 @@ _ROWS = (
         as_range,
         "Largest less smallest sample of each window.",
         "max W - min W",
-        ("[[1, 7], [7, 1]]", "[[6]]"),
+        ("[[1, 7], [7, 1]]", "[[6]], dtype=uint64"),
         exact=True,
     ),
     Reduction(

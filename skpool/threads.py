@@ -17,6 +17,8 @@ import operator
 import os
 from pathlib import Path
 
+import numpy as np
+
 from .kernels import driver
 
 #: Calls that touch fewer bytes than this run on one thread unless told otherwise: waking and joining
@@ -77,10 +79,10 @@ def check_workers(workers):
     if workers is None:
         return None
     try:
-        count = operator.index(workers)
+        count = None if isinstance(workers, bool | np.bool_) else operator.index(workers)
     except TypeError:
         count = None
-    if count is None or isinstance(workers, bool):
+    if count is None:
         raise TypeError(f"`workers` must be None or an integer >= 1, got {workers!r}")
     if count < 1:
         raise ValueError(f"`workers` must be None or an integer >= 1, got {count}")

@@ -261,7 +261,9 @@ def per_axis_padding(value, count):
     if not any(np.iterable(entry) for entry in values):
         return tuple((width, width) for width in per_axis(values, count, "padding", 0))
     if len(values) != count:
-        raise ValueError(f"`padding` must have one (before, after) pair for each of the {count} spatial axes, got {value!r}")
+        raise ValueError(
+            f"`padding` must have one (before, after) pair for each of the {count} spatial axes, got {value!r}"
+        )
     for entry in values:
         if isinstance(entry, str) or not np.iterable(entry) or len(tuple(entry)) != 2:
             raise ValueError(f"`padding` must be all integers or all (before, after) pairs, got {value!r}")

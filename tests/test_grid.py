@@ -26,7 +26,13 @@ from skpool.plan import make_plan
 from skpool.reductions import REDUCTIONS
 from skpool.windows import PADDING_MODES
 
-DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
+DTYPES = (
+    "bool",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    "float16",
+    "float32",
+    "float64",
+)
 FLOATS = DTYPES[-3:]
 CASES_FOR_EACH = 12
 
@@ -266,40 +272,46 @@ def assert_matches(plan, image, mask, result):
         )
 
 
-def made_out(kind, plan, return_indices):
-    """An array, or a pair, for a result to be written to."""
-    values = np.zeros(plan.shape, plan.dtype)
-    if kind == "strided":
-        values = np.zeros([2 * length for length in plan.shape], plan.dtype)
-        values = values[(slice(None, None, -2),) * len(plan.shape)]
-    if kind == "byte-swapped":
-        values = values.astype(plan.dtype.newbyteorder())
-    return (values, np.zeros(plan.shape[::-1], np.int64).T) if return_indices else values
+GUARD = np.frombuffer(b"do not write here" * 8, np.uint8)
+
+
+def made_out(kind, shape, dtype):
+    """An array for results to be written to, and the memory around it."""
+    dtype = dtype.newbyteorder() if kind == "byte-swapped" else dtype
+    room = [2 * length for length in shape] if kind == "strided" else shape
+    memory = np.concatenate([GUARD, np.zeros(math.prod(room) * dtype.itemsize, np.uint8), GUARD])
+    array = memory[GUARD.size : -GUARD.size].view(dtype).reshape(room)
+    return array[(slice(None, None, -2),) * len(shape)] if kind == "strided" else array, memory
 
 
 def assert_pools(image, reduction, *, mask=None, out=None, workers=None, return_indices=False, **arguments):
-    """Call `pool`, with an `out` of some kind, and hold what it gives against the slow twin."""
+    """Call `pool`, with an `out` of some kind, and hold what it gives against the slow twin; return the result."""
     plan = make_plan(image.shape, image.dtype, reduction, **arguments)
-    target = out and made_out(out, plan, return_indices)
-    keywords = {"mask": mask, "workers": workers, "out": target} | arguments
+    keywords = {"mask": mask, "workers": workers} | arguments
     if return_indices:
         keywords["return_indices"] = True
+    if out is not None:
+        targets, memory = zip(*(made_out(out, plan.shape, dtype) for dtype in (plan.dtype, np.dtype(int))), strict=True)
+        keywords["out"] = targets if return_indices else targets[0]
     before = image.tobytes()
     pooled = skpool.pool(image, reduction=reduction, **keywords)
     assert image.tobytes() == before
     if mask is not None and mask.shape != image.shape:
         mask = np.broadcast_to(np.expand_dims(mask, plan.channel_axis), image.shape)
-    if return_indices:
-        pooled, indices = pooled
-        expected = reference.run(plan, image, mask=mask, return_indices=True)[1]
-        assert indices.dtype == np.int64
-        np.testing.assert_array_equal(indices, expected)
+    pooled, indices = pooled if return_indices else (pooled, None)
     if out is not None:
-        given, places = target if return_indices else (target, None)
-        assert pooled is given
-        assert places is None or indices is places
+        assert pooled is targets[0]
+        assert indices is None or indices is targets[1]
+        for array in memory:
+            np.testing.assert_array_equal(array[: GUARD.size], GUARD)
+            np.testing.assert_array_equal(array[-GUARD.size :], GUARD)
         pooled = pooled.astype(plan.dtype)
+    if return_indices:
+        assert indices.dtype == np.int64 or out == "byte-swapped"
+        expected = reference.run(plan, image, mask=mask, return_indices=True)[1]
+        np.testing.assert_array_equal(indices, expected)
     assert_matches(plan, image, mask, pooled)
+    return pooled
 
 
 def bits(array):
@@ -311,7 +323,7 @@ def bits(array):
 
 # ---------------------------------------------------------------- the grid
 
-SHAPES = ((1,), (17,), (1, 1), (6, 11), (13, 7), (0, 5), (4, 0), (5, 7, 3), (3, 6, 5), (2, 2, 4, 3))
+SHAPES = ((1,), (17,), (1, 1), (6, 12), (13, 7), (0, 5), (4, 0), (5, 7, 3), (3, 6, 5), (2, 2, 4, 3))
 
 FACTORS = {
     "shape": SHAPES,
@@ -330,7 +342,7 @@ FACTORS = {
     "min_count": (1, 1, 2, 5),
     "fill_value": (None, None, 1),
     "dtype": (*[None] * 6, *DTYPES),
-    "out": (None, None, "C", "strided", "byte-swapped"),
+    "out": (None, None, "guarded", "strided", "byte-swapped"),
     "workers": (None, 1, 2, 5),
     "return_indices": (False, True),
 }
@@ -348,9 +360,7 @@ def latin_hypercube(rng, factors, count):
 def some_parameters(rng, row):
     """A value that obeys its rule for each parameter of a reduction."""
     return {
-        name: rng.choice(
-            [value for value in (0.5, 1, 2, 2.5, 3, 4, 10, -1, 0, math.inf) if parameter.obeys(value)]
-        )
+        name: rng.choice([value for value in (0.5, 1, 2, 2.5, 3, 4, 10, -1, 0, math.inf) if parameter.obeys(value)])
         for name, parameter in row.parameters.items()
         if rng.random() < 0.7
     }
@@ -386,12 +396,10 @@ def test_grid(reduction, dtype):
         image, arguments = realised(dict(case), rng, reduction, dtype)
         try:
             assert_pools(image, reduction, **arguments)
-        except ValueError as error:
-            assert str(error).startswith("`window_shape` must fit into the padded image"), case
-        except AssertionError as error:
-            arguments.pop("mask")
-            error.add_note(f"in case {case}, that is {arguments}")
-            raise
+        except (AssertionError, ValueError) as error:
+            if "`window_shape` must fit" not in str(error):
+                error.add_note(f"in case {case}, that is {arguments | {'mask': case['mask']}}")
+                raise
 
 
 # ---------------------------------------------------------------- rows that have broken other libraries
@@ -410,11 +418,17 @@ NASTY = {
     "no rows, padded": (np.zeros((0, 3)), {"window_shape": 2, "padding": 2, "mode": "constant"}),
     "windows in padding alone": ([[1, 2], [3, 4]], {"window_shape": 1, "padding": 3}),
     "windows in constant padding alone": ([[1, 2], [3, 4]], {"window_shape": 1, "padding": 3, "mode": "constant"}),
-    "wrapped several times": ([[1, 2], [3, 4]], {"window_shape": 7, "padding": 5, "stride": 1, "mode": "wrap"}),
+    "wrapped several times": ([[1, 2], [3, 4]], {"window_shape": 5, "padding": 5, "stride": 3, "mode": "wrap"}),
     "reflected several times": ([[1, 2, 3]], {"window_shape": (2, 9), "padding": 7, "stride": 2, "mode": "reflect"}),
-    "dilated into the padding": (np.arange(9).reshape(3, 3), {"dilation": 3, "padding": 2, "stride": 1, "mode": "edge"}),
+    "dilated into the padding": (
+        np.arange(9).reshape(3, 3),
+        {"dilation": 3, "padding": 2, "stride": 1, "mode": "edge"},
+    ),
     "the last window hangs over": (np.arange(16).reshape(4, 4), {"window_shape": 3, "stride": 2, "padding": 1}),
     "beyond the padding in constant mode": (np.ones((4, 4)), {"window_shape": 3, "padding": 1, "mode": "constant"}),
+    "whole blocks": (np.arange(96).reshape(4, 24), {}),
+    "whole blocks of channels": (np.arange(120).reshape(4, 10, 3) % 100, {"channel_axis": 2}),
+    "whole blocks of three": (np.arange(108).reshape(6, 18) % 100, {"window_shape": 3}),
     "ties across rows": ([[1, 7], [7, 1]], {}),
     "all equal": (np.full((5, 5), 3), {"window_shape": 3, "stride": 1}),
     "smallest and largest": ([[0, 1], [1, 0]], {"limits": True}),
@@ -458,7 +472,8 @@ def test_nasty(name, nan_policy):
                 continue  # sums overflow: see the tests of extremes
             image = np.where(image, info.max, info.min).astype(dtype)
         for return_indices in {False, REDUCTIONS[reduction].indices}:
-            assert_pools(image, reduction, nan_policy=nan_policy, return_indices=return_indices, **arguments)
+            own = {"nan_policy": nan_policy, "return_indices": return_indices, "out": "guarded"}
+            assert_pools(image, reduction, **own, **arguments)
 
 
 @pytest.mark.parametrize("nan_policy", ["propagate", "omit"])
@@ -490,22 +505,29 @@ def test_min_count_is_that_of_counted_samples(reduction):
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_raise_looks_at_counted_samples_alone(reduction):
     image = np.ones((4, 6))
-    clean = skpool.pool(image, 2, reduction)
     image[0, 2] = NAN
-
-    def pooled(**arguments):
-        return skpool.pool(image, reduction=reduction, nan_policy="raise", **arguments)
-
-    with pytest.raises(ValueError, match="`nan_policy`"):
-        pooled()
-    np.testing.assert_array_equal(pooled(mask=~np.isnan(image)), clean)
-    pooled(window_shape=2, stride=(2, 4))  # the NaN lies in a gap
-    pooled(window_shape=(3, 6), padding="valid", stride=1, mask=np.isfinite(image))
-    image[...] = 1
-    assert np.array_equal(pooled(), clean)
-    with pytest.raises(ValueError, match="`nan_policy`"):
-        pooled(padding=1, mode="constant", cval=NAN)
-    pooled(mode="constant", cval=NAN)  # no window looks at the constant
+    without_nan = {
+        "masked": {"mask": np.isfinite(image)},
+        "in a gap of the stride": {"window_shape": 2, "stride": (2, 4)},
+        "in a gap of the dilation": {"window_shape": (1, 2), "stride": 9, "dilation": (1, 4)},
+        "dropped": {"window_shape": (3, 2), "stride": (3, 9), "padding": "valid"},
+        "constant that no window looks at": {"image": np.ones((4, 6)), "mode": "constant", "cval": NAN},
+    }
+    with_nan = {
+        "in a window": {},
+        "under a mask that counts it": {"mask": np.ones((4, 6), bool)},
+        "constant": {"image": np.ones((4, 6)), "mode": "constant", "cval": NAN, "padding": 1},
+        "in padding": {"window_shape": 1, "stride": 9, "padding": ((4, 0), (4, 0)), "mode": "wrap"},
+    }
+    for arguments in without_nan.values():
+        arguments = {"image": image, "reduction": reduction} | arguments
+        expected = skpool.pool(**arguments)
+        np.testing.assert_array_equal(skpool.pool(**arguments, nan_policy="raise"), expected)
+    for name, arguments in with_nan.items():
+        with pytest.raises(ValueError, match="`nan_policy`"):
+            pytest.fail(
+                f"{name}: {skpool.pool(**{'image': image} | arguments, reduction=reduction, nan_policy='raise')}"
+            )
 
 
 @pytest.mark.parametrize("nan_policy", ["propagate", "omit", "raise"])
@@ -526,19 +548,23 @@ def test_float32_averages_do_not_overflow(image):
     assert abs(float(average.item()) - image.mean(dtype=np.float64)) <= 4 * EPS32 * magnitude
 
 
-@pytest.mark.parametrize("p", [0.5, 1, 2, 3, 4, 10])
 @pytest.mark.parametrize(
-    ("dtype", "size"),
-    [("float32", 1e38), ("float32", 1e-40), ("float64", 1e200), ("float64", 1e307), ("float64", 1e-200), ("float64", 1e-310)],
+    ("dtype", "size", "p"),
+    [
+        ("float32", 2.0**126, 10),
+        ("float32", 2.0**-140, 10),
+        ("float64", 2.0**600, 2),
+        ("float64", 2.0**-600, 2),
+        ("float64", 2.0**1020, 3),
+        ("float64", 2.0**-1060, 1.5),
+    ],
 )
 @pytest.mark.parametrize("reduction", ["lp", "power_mean"])
 def test_powers_neither_overflow_nor_vanish(reduction, dtype, size, p):
-    image = np.array([[1, 0], [0.5, -1]]) * size
-    result = skpool.pool(image.astype(dtype), 2, reduction, p=p)
-    total = 2 + 0.5**p
-    expected = size * (total if reduction == "lp" else total / 4) ** (1 / p)
-    if expected < np.finfo(dtype).max:
-        np.testing.assert_allclose(result, expected, rtol=1e-6 if dtype == "float32" else 1e-13)
+    image = np.array([[1, 0], [0.5, -1]])
+    expected = skpool.pool(image, 2, reduction, p=p) * size
+    result = skpool.pool((image * size).astype(dtype), 2, reduction, p=p)
+    np.testing.assert_allclose(result, expected, rtol=1e-6 if dtype == "float32" else 1e-13, atol=2 * np.spacing(size))
 
 
 @pytest.mark.parametrize("p", [1.5, 2.5, 3, 5, 10])
@@ -603,7 +629,7 @@ def test_float32_averages(name, window):
         assert abs(float(pooled[row, column]) - exact) <= bound
 
 
-# ---------------------------------------------------------------- the same bits, whatever the layout, threads, processor
+# ---------------------------------------------------------------- the same bits, whatever the layout and machine
 
 GEOMETRIES = (
     {"window_shape": 2},
@@ -683,26 +709,31 @@ LARGE = {
     "channels": ((300, 500, 3), {"window_shape": (2, 3), "channel_axis": -1}),
     "a long row of channels": ((20, 5000, 3), {"window_shape": 3, "stride": 2, "channel_axis": -1}),
     "global": ((701, 997), {"window_shape": (701, 997)}),
-    "wide windows, stride 1": ((130, 140), {"window_shape": 63, "stride": 1}),
+    "wide windows, stride 1": ((90, 101), {"window_shape": 63, "stride": 1}),
     "tall windows": ((5000, 40), {"window_shape": (1000, 1), "stride": (17, 1)}),
 }
 
-#: Oracles of NumPy's own: ``(windows, axis) -> result``.
+#: Oracles of NumPy's own for windows of everyday values, as float64 or int64: ``(windows, axis) -> result``.
 NUMPY = {
     "max": np.max,
     "min": np.min,
-    "sum": lambda windows, axis: np.sum(windows, axis, dtype=np.int64 if windows.dtype.kind == "i" else np.float64),
-    "avg": lambda windows, axis: np.mean(windows, axis, dtype=np.float64),
-    "range": lambda windows, axis: np.max(windows, axis) - np.min(windows, axis),
+    "sum": np.sum,
+    "avg": np.mean,
+    "range": np.ptp,
+    "var": np.var,
+    "std": np.std,
+    "lp": lambda windows, axis: np.sqrt(np.sum(windows * windows, axis)),
+    "power_mean": lambda windows, axis: np.sqrt(np.mean(windows * windows, axis)),
+    "gem": lambda windows, axis: np.cbrt(np.mean(np.maximum(windows, 1e-6) ** 3, axis)),
+    "logsumexp": lambda windows, axis: np.log(np.mean(np.exp(windows), axis)),
+    "soft": lambda windows, axis: np.sum(windows * np.exp(windows), axis) / np.sum(np.exp(windows), axis),
 }
 
 
 def window_view(image, window_shape, stride=None, channel_axis=None):
     """Whole windows of an image as a view, and the axes of their samples."""
     spatial = image.ndim - (channel_axis is not None)
-    window, stride = (
-        np.broadcast_to(sizes, spatial).tolist() for sizes in (window_shape, stride or window_shape)
-    )
+    window, stride = (np.broadcast_to(sizes, spatial).tolist() for sizes in (window_shape, stride or window_shape))
     view = np.lib.stride_tricks.sliding_window_view(image, window, axis=tuple(range(spatial)))
     return view[tuple(slice(None, None, step) for step in stride)], tuple(range(image.ndim, image.ndim + spatial))
 
@@ -712,20 +743,20 @@ def window_view(image, window_shape, stride=None, channel_axis=None):
 def test_large_images(name, dtype):
     shape, arguments = LARGE[name]
     image = make_image(generator(name), shape, dtype, "everyday")
-    view, axis = window_view(image, **arguments)
-    for reduction, oracle in NUMPY.items():
-        if name == "wide windows, stride 1" and reduction == "range":
-            continue
+    view, axis = window_view(image.astype(np.float64 if dtype == "float32" else np.int64), **arguments)
+    # Slow twins of slow twins: what needs a copy of all windows runs where those are few.
+    oracles = dict(itertools.islice(NUMPY.items(), 4 if view.size > 2_000_000 else None))
+    for reduction, oracle in oracles.items():
         expected = oracle(view, axis)
         for workers in (1, 3):
             pooled = skpool.pool(image, reduction=reduction, ceil_mode=False, workers=workers, **arguments)
-            if pooled.dtype.kind == "f" and not REDUCTIONS[reduction].exact:
-                np.testing.assert_allclose(pooled, expected, rtol=2e-6, atol=2e-6 * np.abs(image).mean())
+            if pooled.dtype.kind == "f":
+                np.testing.assert_allclose(pooled, expected, rtol=2e-6, atol=1e-6)
             else:
                 np.testing.assert_array_equal(pooled, expected)
 
 
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("name", [name for name in LARGE if name != "global"])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_samples_of_large_images(reduction, name):
     shape, arguments = LARGE[name]
@@ -734,10 +765,8 @@ def test_samples_of_large_images(reduction, name):
     plan = make_plan(shape, image.dtype, reduction, **arguments)
     pooled = skpool.pool(image, reduction=reduction, workers=2, **arguments)
     corners = itertools.product(*[{0, outputs // 2, outputs - 1} for outputs in plan.shape])
-    drawn = rng.integers(0, plan.shape, (10, len(shape))).tolist()
+    drawn = rng.integers(0, plan.shape, (10 if plan.samples < 500 else 0, len(shape))).tolist()
     for output in {*corners, *map(tuple, drawn)}:
-        if plan.samples * len(shape) > 5000 and output not in [(0, 0)]:
-            continue
         samples, _ = reference.counted_samples(plan, image, None, output)
         alone = make_plan(samples.shape, samples.dtype, reduction, samples.size)
         assert_matches(alone, samples, None, pooled[output].reshape(1))

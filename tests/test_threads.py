@@ -65,9 +65,7 @@ def test_check_workers_passes_integers(workers):
     assert checked is None or type(checked) is int
 
 
-@pytest.mark.parametrize(
-    "workers", [True, False, np.True_, 2.0, np.float64(2), "2", [2], (1, 2), np.array([2, 3])]
-)
+@pytest.mark.parametrize("workers", [True, False, np.True_, 2.0, np.float64(2), "2", [2], (1, 2), np.array([2, 3])])
 def test_check_workers_refuses_other_types(workers):
     with pytest.raises(TypeError, match=r"^`workers` must be None or an integer >= 1, got ") as error:
         threads.check_workers(workers)

@@ -128,9 +128,7 @@ NETWORKS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("lengths", "arguments"), [row[1:] for row in NETWORKS], ids=[row[0] for row in NETWORKS]
-)
+@pytest.mark.parametrize(("lengths", "arguments"), [row[1:] for row in NETWORKS], ids=[row[0] for row in NETWORKS])
 def test_known_sizes(lengths, arguments):
     for length, expected in itertools.pairwise(lengths):
         assert pooled_shape((length,), **arguments) == (expected,)

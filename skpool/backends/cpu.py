@@ -10,12 +10,13 @@ import functools
 import importlib
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .. import threads
 from ..kernels import driver
+from ..reductions import REDUCTIONS
 
 #: Instruction sets with kernels of their own, the best first.
 INSTRUCTION_SETS = ("v3", "base")
@@ -182,7 +183,9 @@ def _sum(plan, indices):
     state = _total(rows, plan)
     if state == "two words":
         if plan.dtype.kind == "f":  # nothing wraps on its way to a float
-            return Recipe(rows, ("sum", rows.name, state), ("avg", _reading(state, rows), "float64"), _FLOAT64, divisor=1)
+            return Recipe(
+                rows, ("sum", rows.name, state), ("avg", _reading(state, rows), "float64"), _FLOAT64, divisor=1
+            )
         state = "64 bits"
     natural = plan.reduction.result(plan.image_dtype.newbyteorder("="))
     if plan.dtype in (np.float32, np.float64) or (natural.kind == "f" and plan.dtype.kind != "f"):
@@ -320,7 +323,7 @@ def _program(plan, masked, indices):
             "store": common["store", plan.dtype.itemsize],
             "store_places": common["store", 8],
         },
-        (*(parameters + [0.0, 0.0])[:2], recipe.divisor or 0.0, plan.min_count),
+        (*[*parameters, 0.0, 0.0][:2], recipe.divisor or 0.0, plan.min_count),
         (_bytes(recipe.neutral, recipe.rows), _bytes(plan.cval, recipe.rows), _bytes(plan.fill_value, plan.dtype)),
     )
 
@@ -351,6 +354,62 @@ def run(plan, image, *, mask=None, out=None, places=None, workers=None):
         program = _program(plan, mask is not None, places is not None)
         target = out if out.dtype.isnative else np.empty(plan.shape, plan.dtype)
         program(image, target, mask, places, threads.worker_count(workers, plan.bytes_touched))
+        if plan.reduction.name in _POWERS and _may_leave_range(plan):
+            _restore_range(plan, image, mask, target, workers)
         if target is not out:
             out[...] = target
     return out
+
+
+# --- powers beyond the range of float64
+
+_POWERS = ("lp", "power_mean", "gem")
+
+#: Sums of powers from 2**-_SAFE to 2**_SAFE lose no bits, whatever else is added to them.
+_SAFE = 960
+
+
+def _may_leave_range(plan):
+    """Whether some image of the type can have a power that float64 cannot hold."""
+    rows = _row_dtype(plan.image_dtype)
+    bits = {4: 149, 8: 1074}[rows.itemsize] if rows.kind == "f" else 8 * rows.itemsize
+    p = plan.parameters["p"]
+    return plan.dtype.kind == "f" and 1 < p < math.inf and bits * p > _SAFE
+
+
+def _restore_range(plan, image, mask, out, workers):
+    """Compute again the windows whose sum of powers left the range of float64.
+
+    Means of powers are homogeneous: scaled by a power of two, which changes no digit, an image gives scaled results.
+    A window is scaled by its own largest sample, so its result depends on no other window.
+    """
+    p = plan.parameters["p"]
+    least = 2.0 ** (-_SAFE / p)
+    if np.fmin.reduce(out, axis=None) >= least and np.fmax.reduce(out, axis=None) < math.inf:
+        return
+    lost = (out < least) | np.isinf(out)
+    exact = {"dtype": _FLOAT64, "fill_value": np.float64(np.nan)}
+    if plan.reduction.name == "gem":
+        top = run(replace(plan, reduction=REDUCTIONS["max"], parameters={}, **exact), image, mask=mask, workers=workers)
+        top = np.fmax(top, plan.parameters["eps"])
+    else:
+        largest = replace(plan, parameters={"p": math.inf}, **exact)
+        top = run(largest, image, mask=mask, workers=workers)
+    lost &= (top > 0) & np.isfinite(top)
+    step = max(int(_SAFE / (2 * p)), 1)
+    steps = np.frexp(top)[1] // step
+    for number in np.unique(steps[lost]):
+        shift = int(number) * step
+        scaled = np.ldexp(image.astype(np.float64), -shift)
+        parameters = dict(plan.parameters)
+        if "eps" in parameters:
+            parameters["eps"] = math.ldexp(parameters["eps"], -shift)
+        again = replace(
+            plan, image_dtype=_FLOAT64, parameters=parameters, cval=np.ldexp(np.float64(plan.cval), -shift), **exact
+        )
+        pooled = np.empty(again.shape, np.float64)
+        _program(again, mask is not None, False)(
+            scaled, pooled, mask, None, threads.worker_count(workers, again.bytes_touched)
+        )
+        chosen = lost & (steps == number)
+        out[chosen] = np.ldexp(pooled[chosen], shift)

@@ -218,13 +218,21 @@ cdef inline Py_ssize_t compact_in_moves(
     """Columns of `size` bytes by moves of `move` bytes, each overwritten by the next; the number it can do."""
     cdef Py_ssize_t j = 0, ahead = move // size            # columns that a move runs ahead
     cdef Py_ssize_t hop = stride * size
+    while j + 3 + ahead < columns:                         # by fours: the loop costs more than a move
+        memcpy(row + j * size, source + j * hop, move)
+        memcpy(row + (j + 1) * size, source + (j + 1) * hop, move)
+        memcpy(row + (j + 2) * size, source + (j + 2) * hop, move)
+        memcpy(row + (j + 3) * size, source + (j + 3) * hop, move)
+        j = j + 4
     while j + ahead < columns:
         memcpy(row + j * size, source + j * hop, move)
         j = j + 1
     return j
 
 
-cdef void compact(word* row, const word* source, Py_ssize_t columns, Py_ssize_t stride, Py_ssize_t inner) noexcept nogil:
+cdef void compact(
+    word* row, const word* source, Py_ssize_t columns, Py_ssize_t stride, Py_ssize_t inner,
+) noexcept nogil:
     cdef Py_ssize_t j = 0, size = inner * sizeof(word)
     cdef char* out = <char*> row
     cdef const char* begin = <const char*> source
@@ -238,6 +246,12 @@ cdef void compact(word* row, const word* source, Py_ssize_t columns, Py_ssize_t 
         return
     # The usual columns by constants, which the compiler unrolls.
     if size == 3 and stride == 2:
+        while j + 15 <= columns:
+            skpool_every_second_rgb(<uint8_t*> out + 3 * j, <const uint8_t*> begin + 6 * j)
+            skpool_every_second_rgb(<uint8_t*> out + 3 * j + 9, <const uint8_t*> begin + 6 * j + 18)
+            skpool_every_second_rgb(<uint8_t*> out + 3 * j + 18, <const uint8_t*> begin + 6 * j + 36)
+            skpool_every_second_rgb(<uint8_t*> out + 3 * j + 27, <const uint8_t*> begin + 6 * j + 54)
+            j = j + 12
         while j + 6 <= columns:                            # writes 16 bytes, 9 of them for good
             skpool_every_second_rgb(<uint8_t*> out + 3 * j, <const uint8_t*> begin + 6 * j)
             j = j + 3

@@ -60,7 +60,8 @@ cdef enum:
     MOST_LEVELS = 64        # of the tree: one for each bit of a row count
     ALIGNMENT = 64
     MOST_SLOTS = 128        # a row is searched for among them
-    ITEMS_PER_WORKER = 8
+    ITEMS_PER_WORKER = 16
+    MOST_LATE_STRIDE = 3
     SCRATCH = 720 * 1024    # bytes of a thread
 
 
@@ -266,7 +267,9 @@ cdef inline void* taken(Shelf* shelf, Py_ssize_t size) noexcept nogil:
     return place
 
 
-cdef void place_fold(Fold* fold, const Call* call, const Kernel* kernel, Py_ssize_t levels, Shelf* shelf) noexcept nogil:
+cdef void place_fold(
+    Fold* fold, const Call* call, const Kernel* kernel, Py_ssize_t levels, Shelf* shelf,
+) noexcept nogil:
     cdef Py_ssize_t size = kernel.width * kernel.planes * call.pitch
     cdef Py_ssize_t i
     for i in range(levels):
@@ -627,6 +630,17 @@ cdef char* across(
     cdef char* fresh
     cdef char* below
     cdef bint last, halves
+    if 1 < ladder.stride <= MOST_LATE_STRIDE and inner > 1 and outputs > 1:
+        # Whole rows of channels are joined faster than columns are picked from them: pick once, at the end.
+        shift = ladder.stride
+        ladder.stride = 1
+        result = across(call, lane, fold, ladder, (outputs - 1) * shift + 1, NULL)
+        fresh = target if target != NULL else fold.spare[2]
+        for plane in range(kernel.planes):
+            lane.compact(
+                fresh + plane * call.pitch * width, result + plane * call.pitch * width, outputs, shift, inner,
+            )
+        return fresh
     while True:
         if ladder.nodes & 1:
             last = ladder.nodes == 1
@@ -736,13 +750,12 @@ cdef void write_run(
 
 cdef void count_columns(Scratch* scratch, const Recipe* recipe, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
     """A row of counts from the table of the columns."""
-    cdef Py_ssize_t j, c, i = 0
+    cdef Py_ssize_t j, i
     cdef double count
     for j in range(first, first + outputs):
         count = <double> (scratch.present * count_of(&recipe.axes[recipe.leading], j))
-        for c in range(recipe.inner):
+        for i in range((j - first) * recipe.inner, (j - first + 1) * recipe.inner):
             scratch.counts[i] = count
-            i = i + 1
 
 
 cdef void write_row(
@@ -902,7 +915,9 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
         call.out_in_place and recipe.finish == NULL and recipe.widen == NULL and recipe.value.kernel.planes == 1
     )
     found = find_segments(segments, scratch, recipe, first, stop - first)
-    quads = recipe.quad != NULL and call.out_in_place and found == 1 and is_whole(axis, first) and is_whole(axis, stop - 1)
+    quads = (
+        recipe.quad != NULL and call.out_in_place and found == 1 and is_whole(axis, first) and is_whole(axis, stop - 1)
+    )
     memset(scratch.kept, 0xff, call.slots * sizeof(int64_t))
     memset(scratch.stamps, 0, call.slots * sizeof(Py_ssize_t))
     while row < end:

@@ -15,8 +15,8 @@ cdef struct Parameters:
     double divisor      # of an average; 0 divides by the count
     int64_t minimum     # samples that a window must count, or it gets the fill value
 
-# Fold `rows_count` (1, 2, 3, 4 or 8) `rows` into a new state. `valid[r]` (or NULL) tells which elements of row r count; `order[r]` is the
-# row's place in the window. At most `Kernel.block` rows at once.
+# Fold `rows_count` (1, 2, 3, 4 or 8) `rows` into a new state. `valid[r]` (or NULL) tells which elements of row r
+# count; `order[r]` is the row's place in the window. At most `Kernel.block` rows at once.
 ctypedef void (*gather_t)(
     void* state, const void** rows, const uint8_t** valid, const int64_t* order,
     Py_ssize_t rows_count, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
