@@ -35,6 +35,8 @@ class Isa(NamedTuple):
 ISAS = {
     "base": Isa([], [], None),
     "v3": Isa(["-march=x86-64-v3", "-mprefer-vector-width=256"], ["/arch:AVX2"], "__AVX2__"),
+    # Averages at 2/2 of uint8, float32 and float64 take 0.8 to 0.95 of v3's time.
+    "v4": Isa(["-march=x86-64-v4", "-mprefer-vector-width=512"], ["/arch:AVX512"], "__AVX512BW__"),
 }
 
 # Every instruction set gives the same bits: no contraction into fused multiply-adds, and never -ffast-math.

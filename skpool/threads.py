@@ -23,7 +23,7 @@ from .kernels import driver
 
 #: Calls that touch fewer bytes than this run on one thread unless told otherwise: waking and joining
 #: threads takes as long as pooling an image that fits in one core's cache. Benchmarks decide the value.
-SERIAL_BELOW = 2**18
+SERIAL_BELOW = 2**20
 
 #: The most threads that an explicit `workers` can have: one per core of the machine, yet never fewer
 #: than 64, so that results with several threads can be had on any machine. More would be slower still,

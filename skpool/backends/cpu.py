@@ -7,7 +7,7 @@ is chosen once, at import, and can be forced by the environment variable ``SKPOO
 from __future__ import annotations
 
 import functools
-import importlib
+import importlib.util
 import math
 import os
 from dataclasses import dataclass, replace
@@ -18,8 +18,6 @@ from .. import threads
 from ..kernels import driver
 from ..reductions import REDUCTIONS
 
-#: Instruction sets with kernels of their own, the best first.
-INSTRUCTION_SETS = ("v3", "base")
 _MODULES = ("common", "extrema", "sums", "mapped")
 
 #: The longest last axis with a window of 1 that is taken for channels, and pooled as part of the row.
@@ -48,11 +46,8 @@ def _load_functions(isa):
 
 def available_instruction_sets():
     """Names of the instruction sets that were built and that this machine runs, the best first."""
-    runs = driver.instruction_sets()
     return tuple(
-        isa
-        for isa in INSTRUCTION_SETS
-        if isa in runs and importlib.util.find_spec(f"skpool.kernels.common_{isa}") is not None
+        isa for isa in driver.instruction_sets() if importlib.util.find_spec(f"skpool.kernels.common_{isa}") is not None
     )
 
 
@@ -136,8 +131,11 @@ def _extremum(plan, indices):
 
 def _range(plan, indices):
     rows = _row_dtype(plan.image_dtype)
-    natural = np.dtype(f"u{rows.itemsize}") if rows.kind == "i" else rows
-    return Recipe(rows, ("range", rows.name), ("range", rows.name), _kept(natural, plan.image_dtype))
+    if rows.kind == "f":
+        natural = rows if plan.dtype == rows else _FLOAT64
+        return Recipe(rows, ("range", rows.name), ("range", rows.name, natural.name), natural)
+    natural = np.dtype(f"u{rows.itemsize}")
+    return Recipe(rows, ("range", rows.name), ("range", rows.name, rows.name), _kept(natural, plan.image_dtype))
 
 
 #: float32 totals are kept up to this depth of additions; with the division the error is at most 4 * 2**-23.

@@ -41,16 +41,19 @@ cdef extern from * nogil:
 cdef extern from * nogil:
     """
     #if defined(__GNUC__) && defined(__x86_64__)
-    static int skpool_runs_v3(void) {
+    #define SKPOOL_HAS(feature) (__builtin_cpu_supports(feature) != 0)
+    static int skpool_level(void) {
         __builtin_cpu_init();
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
-            && __builtin_cpu_supports("bmi2");
+        if (!(SKPOOL_HAS("avx2") && SKPOOL_HAS("fma") && SKPOOL_HAS("bmi") && SKPOOL_HAS("bmi2"))) return 1;
+        if (!(SKPOOL_HAS("avx512f") && SKPOOL_HAS("avx512bw") && SKPOOL_HAS("avx512cd") && SKPOOL_HAS("avx512dq")
+              && SKPOOL_HAS("avx512vl"))) return 3;
+        return 4;
     }
     #else
-    static int skpool_runs_v3(void) { return 0; }
+    static int skpool_level(void) { return 1; }
     #endif
     """
-    bint skpool_runs_v3()
+    int skpool_level()          # of x86-64, as its ABI counts them
 
 cdef enum:
     ABSENT = -1
@@ -76,8 +79,8 @@ def has_openmp():
 
 
 def instruction_sets():
-    """Names of the instruction sets that this machine runs."""
-    return ("v3", "base") if skpool_runs_v3() else ("base",)
+    """Names of the instruction sets that this machine runs, the best first."""
+    return tuple(name for name, level in (("v4", 4), ("v3", 3), ("base", 1)) if level <= skpool_level())
 
 
 # --- what a program knows (made once for a plan)
@@ -322,10 +325,12 @@ cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t row) noexcept
     cdef char* begin
     cdef char* mask
     cdef bint absent, constant
-    for a in range(recipe.leading - 1, -1, -1):
+    for a in range(recipe.leading - 1, 0, -1):
         output[a] = rest % recipe.axes[a].outputs
         rest = rest // recipe.axes[a].outputs
         tap[a] = 0
+    output[0] = rest
+    tap[0] = 0
     scratch.present = 0
     while True:
         begin = call.image.data
@@ -474,6 +479,10 @@ cdef void* prepared(
     cdef bint lifts = kernel.block == 1
     cdef bint found = False
     cdef void* state
+    if call.rows_in_place and not (recipe.masked or lifts) and segment.sources == NULL and scratch.sources[r] != NULL:
+        row[0] = scratch.sources[r] + segment.first * call.image.column
+        valid[0] = NULL
+        return NULL
     if keeps(scratch, call, segment, r):
         slot = slot_of(scratch, call, scratch.name[r], &found)
     if not found or (call.rows_in_place and not recipe.masked):
@@ -924,11 +933,13 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
         target = call.out.data + first * call.out.column
         places = call.places.data + first * call.places.column
         rest = row
-        for a in range(recipe.leading - 1, -1, -1):
+        for a in range(recipe.leading - 1, 0, -1):
             index = rest % recipe.axes[a].outputs
             rest = rest // recipe.axes[a].outputs
             target = target + index * call.out.leading[a]
             places = places + index * call.places.leading[a]
+        target = target + rest * call.out.leading[0]
+        places = places + rest * call.places.leading[0]
         scratch.stamp = row + 1
         find_rows(scratch, call, row)
         if quads and scratch.present == 2:

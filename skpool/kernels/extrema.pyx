@@ -369,6 +369,17 @@ cdef void finish_range(
             out[i] = <pixel> (<uint64_t> state[i] - <uint64_t> low[i])
 
 
+cdef void finish_range_wide(
+    double* out, const real* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    """The difference of floats before it is rounded to their type."""
+    cdef const real* low = state + pitch
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <double> state[i] - <double> low[i]
+
+
 cdef Kernel range_kernel(const pixel* example) noexcept:
     cdef Kernel kernel
     kernel.width = sizeof(pixel)
@@ -390,7 +401,9 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
     kernels["max", dtype] = kept(extremum_kernel(<const Largest*> NULL, example))
     kernels["min", dtype] = kept(extremum_kernel(<const Smallest*> NULL, example))
     kernels["range", dtype] = kept(range_kernel(example))
-    finishes["range", dtype] = <size_t> finish_range[pixel]
+    finishes["range", dtype, dtype] = <size_t> finish_range[pixel]
+    if pixel in real:
+        finishes["range", dtype, "float64"] = <size_t> finish_range_wide[pixel]
     finishes["quad", "max", dtype, dtype] = <size_t> quad[pixel, Largest]
     finishes["quad", "min", dtype, dtype] = <size_t> quad[pixel, Smallest]
 
