@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 
 from . import threads
@@ -19,9 +18,11 @@ def show_config():
     >>> skpool.show_config()  # doctest: +ELLIPSIS
     skpool ...
     """
+    from . import __version__  # here, since `skpool` itself imports this module
+
     optional = {name: importlib.util.find_spec(name) is not None for name in ("cupy", "dask")}
     rows = {
-        "skpool": importlib.metadata.version("skpool"),
+        "skpool": __version__,
         "instruction set": f"{cpu.INSTRUCTION_SET} (available: {', '.join(cpu.available_instruction_sets())})",
         "OpenMP": "yes" if driver.has_openmp() else "no: one thread",
         "threads": threads.available_cpus() if driver.has_openmp() else 1,
