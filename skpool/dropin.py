@@ -25,6 +25,14 @@ from .reductions import REDUCTIONS
 
 # --- which NumPy functions the kernels compute
 
+_BOOLEAN = ("b1",)
+_INTEGER = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+_ALL = (*_BOOLEAN, *_INTEGER, "f2", "f4", "f8")
+# NumPy keeps some intermediate results in float16, where they overflow; the kernels keep none.
+_ALL_BUT_HALF = tuple(name for name in _ALL if name != "f2")
+# NumPy's two passes in float64 are better than the kernels' one wherever the mean is large beside the deviation.
+_SINGLE = ("f4",)
+
 
 @dataclass(frozen=True, eq=False)
 class Known:
@@ -36,10 +44,8 @@ class Known:
         The function.
     reduction : str
         A name in the registry.
-    kinds : str
-        Kinds of the image types for which both agree.
-    half : bool
-        Whether they agree for float16. NumPy computes some functions in float16 throughout, and overflows.
+    images : tuple of str
+        The types of images for which both agree.
     omit : bool
         Whether NaN is left out.
     fill : float or None
@@ -48,8 +54,7 @@ class Known:
 
     func: Callable
     reduction: str
-    kinds: str = "biuf"
-    half: bool = True
+    images: tuple[str, ...] = _ALL
     omit: bool = False
     fill: float | None = None
 
@@ -71,23 +76,23 @@ class Known:
 _KNOWN = (
     Known(np.sum, "sum"),
     Known(np.mean, "avg"),
-    Known(np.average, "avg", half=False),
+    Known(np.average, "avg", _ALL_BUT_HALF),
     Known(np.max, "max"),
     Known(np.amax, "max"),
     Known(np.min, "min"),
     Known(np.amin, "min"),
-    Known(np.ptp, "range", kinds="iuf"),
-    Known(np.var, "var", half=False),
-    Known(np.std, "std", half=False),
-    Known(np.any, "max", kinds="b"),
-    Known(np.all, "min", kinds="b"),
-    Known(np.count_nonzero, "sum", kinds="b"),
+    Known(np.ptp, "range", (*_INTEGER, "f2", "f4", "f8")),
+    Known(np.var, "var", _SINGLE),
+    Known(np.std, "std", _SINGLE),
+    Known(np.any, "max", _BOOLEAN),
+    Known(np.all, "min", _BOOLEAN),
+    Known(np.count_nonzero, "sum", _BOOLEAN),
     Known(np.nansum, "sum", omit=True, fill=0),
-    Known(np.nanmean, "avg", omit=True, half=False),
+    Known(np.nanmean, "avg", _ALL_BUT_HALF, omit=True),
     Known(np.nanmax, "max", omit=True),
     Known(np.nanmin, "min", omit=True),
-    Known(np.nanvar, "var", omit=True, half=False),
-    Known(np.nanstd, "std", omit=True, half=False),
+    Known(np.nanvar, "var", _SINGLE, omit=True),
+    Known(np.nanstd, "std", _SINGLE, omit=True),
 )
 
 # By identity: a callable may be unhashable, or equal to a function that it is not.
@@ -137,7 +142,7 @@ def _plan_and_dtype(known, shape, image_dtype, block, cval, ddof):
     except (TypeError, ValueError):
         return None
     samples = math.prod(block)
-    if native.kind not in known.kinds or (native == np.float16 and not known.half):
+    if native.str[1:] not in known.images:
         return None
     if samples > _MOST_SAMPLES or not 0 <= ddof < samples:
         return None
@@ -229,8 +234,9 @@ def block_reduce(image, block_size=2, func=np.sum, cval=0, func_kwargs=None):
         Samples of a block along each axis. The image is padded at its ends up to whole blocks.
     func : callable
         Function of a block that takes ``axis``. Run on skpool's kernels: `numpy.sum`, `numpy.mean`,
-        `numpy.average`, `numpy.max`, `numpy.min`, `numpy.ptp`, `numpy.var`, `numpy.std`, their ``nan`` forms,
-        and for boolean images `numpy.any`, `numpy.all`, `numpy.count_nonzero`. Any other is scikit-image's.
+        `numpy.average`, `numpy.max`, `numpy.min`, `numpy.ptp`; for float32 images also `numpy.var` and
+        `numpy.std`, for boolean ones `numpy.any`, `numpy.all` and `numpy.count_nonzero`; and the ``nan`` forms
+        of these. Any other is scikit-image's.
     cval : scalar
         What the image is padded with.
     func_kwargs : dict, optional

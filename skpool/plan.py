@@ -5,8 +5,10 @@ A plan knows shapes and types but no pixels, so it is made once for each combina
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
+import numbers
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -93,29 +95,31 @@ def checked_image_dtype(dtype):
     return dtype
 
 
-def checked_dtype(dtype):
-    """The result type asked for, native."""
+def checked_dtype(dtype, name="dtype"):
+    """The result type asked for, native; `name` is what an error calls it."""
     try:
         dtype = np.dtype(dtype)
     except TypeError:
-        raise TypeError(f"`dtype` must be a NumPy data type, got {dtype!r}") from None
+        raise TypeError(f"`{name}` must be a NumPy data type, got {dtype!r}") from None
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
-        raise TypeError(f"`dtype` must be boolean, integer or floating point of at most 64 bits, got {dtype}")
+        raise TypeError(f"`{name}` must be boolean, integer or floating point of at most 64 bits, got {dtype}")
     return dtype.newbyteorder("=")
 
 
 def representable(value, dtype, name):
     """`value` as a scalar of `dtype`, or an error if it would become another number."""
-    if isinstance(value, str | bytes) or np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
+    if np.ndim(value) or not isinstance(value, numbers.Real | np.bool_):
         raise TypeError(f"`{name}` must be a real number, got {value!r}")
-    with np.errstate(all="ignore"):
-        if dtype.kind == "f":
-            scalar = np.asarray(value).astype(dtype)[()]
-            fits = np.isfinite(scalar) or not np.isfinite(np.float64(value))
-        else:
-            low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-            fits = np.isfinite(np.float64(value)) and value == int(value) and low <= int(value) <= high
-            scalar = dtype.type(int(value)) if fits else None
+    value = value.item() if isinstance(value, np.generic) else value
+    scalar = None
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"), contextlib.suppress(OverflowError):
+            scalar = dtype.type(value)
+        fits = scalar is not None and (np.isfinite(scalar) or not math.isfinite(value))
+    else:
+        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        fits = low <= value <= high and value == int(value)
+        scalar = dtype.type(int(value)) if fits else None
     if not fits:
         raise ValueError(f"`{name}` must be representable as {dtype}, got {value!r}")
     return scalar

@@ -49,6 +49,7 @@ def _dtype_of(out, dtype):
     """The result type that `out` stands for."""
     if type(out) is not np.ndarray:
         raise TypeError(f"`out` must be a NumPy array, got {type(out).__name__}")
+    checked_dtype(out.dtype, "out")
     if dtype is not None and checked_dtype(dtype) != out.dtype.newbyteorder("="):
         raise ValueError(f"`dtype` must be that of `out` if both are given, got {dtype} and {out.dtype}")
     return out.dtype
@@ -64,7 +65,7 @@ def _check_out(out, name, shape, dtype, inputs):
         raise ValueError(f"`{name}` must have dtype {dtype}, got {out.dtype}")
     if not out.flags.writeable:
         raise ValueError(f"`{name}` must be writable, got a read-only array")
-    if any(stride == 0 and length > 1 for stride, length in zip(out.strides, out.shape, strict=True)):
+    if out.size and any(stride == 0 and length > 1 for stride, length in zip(out.strides, out.shape, strict=True)):
         raise ValueError(f"`{name}` must have an element of its own for each value, got strides {out.strides}")
     if any(array is not None and _overlap(out, array) for array in inputs):
         raise ValueError(f"`{name}` must not share memory with the image, its mask or the other output")

@@ -62,10 +62,13 @@ class Parameter:
             return None
         if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
             raise TypeError(f"`{name}` must be a real number, got {value!r}")
-        value = float(value)
-        if not self.obeys(value):
-            raise ValueError(f"`{name}` must be {self.rule}, got {value!r}")
-        return value
+        try:
+            number = float(value)
+        except OverflowError:
+            raise ValueError(f"`{name}` must be {self.rule} and fit a float, got {value!r}") from None
+        if not self.obeys(number):
+            raise ValueError(f"`{name}` must be {self.rule}, got {number!r}")
+        return number
 
 
 def _positive(meaning, default):

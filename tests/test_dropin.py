@@ -99,8 +99,7 @@ def numpy_error(image, block, func, cval, ddof, dtype):
         if func not in (np.var, np.std, np.nanvar, np.nanstd):
             return mean_error
         variance = BLOCK_REDUCE(wide, block, np.nanvar, cval, {"ddof": ddof})
-        spread = np.sqrt(variance) + mean_error
-        error = 4 * samples * eps * variance + (mean_error**2 + spread * mean_error) * counted / (counted - ddof)
+        error = 4 * samples * eps * variance + mean_error**2 * counted / (counted - ddof)
         if func in (np.var, np.nanvar):
             return error
         return np.fmin(np.sqrt(error), error / np.sqrt(variance)) + eps * np.sqrt(variance)
@@ -189,8 +188,8 @@ def test_results(name, dtype, handed_over):
     known = FUNCTIONS[name]
     for (shape, block), cval in itertools.product(GEOMETRIES, (0, 1)):
         assert_as_original(image_of(shape, dtype), block, known.func, cval)
-    on_kernels = np.dtype(dtype).kind in known.kinds and (dtype != "f2" or known.half)
-    assert not handed_over if on_kernels else len(handed_over) == 2 * len(GEOMETRIES)
+    on_kernels = np.dtype(dtype).str[1:] in known.images
+    assert len(handed_over) == (0 if on_kernels else 2 * len(GEOMETRIES))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -198,7 +197,7 @@ def test_results(name, dtype, handed_over):
 def test_layouts(name, layout, handed_over):
     known = FUNCTIONS[name]
     for (shape, block), dtype in itertools.product(GEOMETRIES, ("?", "u1", "i4", "f4", "f8")):
-        if np.dtype(dtype).kind in known.kinds:
+        if np.dtype(dtype).str[1:] in known.images:
             image = image_of(shape, dtype)
             assert_as_original(LAYOUTS[layout](image), block, known.func, 1)
     assert not handed_over
@@ -219,7 +218,7 @@ def test_input_is_unchanged():
     image = image_of((7, 9), "f4")
     copy = image.copy()
     for known in FUNCTIONS.values():
-        if "f" in known.kinds:
+        if "f4" in known.images:
             skpool.block_reduce(image, 2, known.func)
     np.testing.assert_array_equal(image, copy)
 
@@ -293,6 +292,12 @@ def test_whole_and_padded_blocks(func, whole, padded):
     np.testing.assert_array_equal(skpool.block_reduce(image, (2, 3), func), whole)
     image = np.arange(40).reshape(5, 8)
     np.testing.assert_array_equal(skpool.block_reduce(image, (4, 5), func), padded)
+
+
+def test_variances_beside_a_large_mean():
+    image = image_of((6, 8), "f8") + 1e6
+    for func, dtype in itertools.product((np.var, np.nanstd), ("f4", "f8", "i4", "u2")):
+        assert_as_original(image.astype(dtype), (1, 4), func)
 
 
 def test_an_outlier_does_not_move_the_median():
@@ -374,7 +379,7 @@ def test_constants_are_not_looked_at_where_nothing_is_padded(func, handed_over):
     assert not handed_over
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if "f" in FUNCTIONS[name].kinds])
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if "f4" in FUNCTIONS[name].images])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 def test_nan(name, dtype, handed_over):
     known = FUNCTIONS[name]
@@ -383,13 +388,13 @@ def test_nan(name, dtype, handed_over):
     for block, cval in itertools.product((1, 2, (2, 1), (1, 3), (8, 11), (20, 20)), (0, np.nan)):
         assert_as_original(image, block, known.func, cval)
         assert_as_original(np.full_like(image, np.nan), block, known.func, cval)
-    if known.half or dtype != "f2":
+    if dtype in known.images:
         # Nothing but one block without samples, for the sake of its warning.
         assert all(arguments[0].size == 1 for arguments in handed_over)
         assert bool(handed_over) == (known.omit and known.func is not np.nansum)
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if "f" in FUNCTIONS[name].kinds])
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if "f4" in FUNCTIONS[name].images])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 def test_infinities(name, dtype):
     func = FUNCTIONS[name].func
@@ -403,7 +408,7 @@ def test_infinities(name, dtype):
             assert_as_original(image, block, func)
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if "f" in FUNCTIONS[name].kinds])
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if "f4" in FUNCTIONS[name].images])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_overflow(name, dtype):
     func = FUNCTIONS[name].func
@@ -440,7 +445,6 @@ def test_ddof(func, handed_over):
     image[:3, 3:5] = np.nan
     for ddof in (0, 1, 2, 3):
         assert_as_original(image, 2, func, 0, {"ddof": ddof})
-        assert_as_original(image_of((5, 7), "u1"), 2, func, 3, {"ddof": ddof})
     assert all(arguments[0].size == 1 for arguments in handed_over)
     for ddof in (4, 5, -1, 0.5, True, None, "a"):
         handed_over.clear()
