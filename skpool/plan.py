@@ -238,7 +238,9 @@ _kept_plan = functools.lru_cache(maxsize=PLANS_KEPT, typed=True)(make_plan)
 _PLAIN = (int, type(None), str)
 
 
-def plan_for(shape, image_dtype, reduction, window_shape, stride, padding, dilation, *rest, **parameters):
+def plan_for(
+    shape, image_dtype, reduction, window_shape, stride, padding, dilation, ceil_mode, mode, cval, *rest, **parameters
+):
     """`make_plan`, or what it made for the same arguments before."""
     if not (type(window_shape) in _PLAIN and type(stride) in _PLAIN):
         window_shape = windows.frozen(window_shape, "window_shape")
@@ -246,9 +248,11 @@ def plan_for(shape, image_dtype, reduction, window_shape, stride, padding, dilat
     if not (type(padding) in _PLAIN and type(dilation) in _PLAIN):
         padding = windows.frozen(padding, "padding")
         dilation = windows.frozen(dilation, "dilation")
-    try:
-        return _kept_plan(shape, image_dtype, reduction, window_shape, stride, padding, dilation, *rest, **parameters)
-    except TypeError as error:
-        if "unhashable" not in str(error):
-            raise
-    return make_plan(shape, image_dtype, reduction, window_shape, stride, padding, dilation, *rest, **parameters)
+    sizes = (window_shape, stride, padding, dilation)
+    if not (isinstance(cval, float | np.floating) and cval == 0):  # 0.0 and -0.0 are one key
+        try:
+            return _kept_plan(shape, image_dtype, reduction, *sizes, ceil_mode, mode, cval, *rest, **parameters)
+        except TypeError as error:
+            if "unhashable" not in str(error):
+                raise
+    return make_plan(shape, image_dtype, reduction, *sizes, ceil_mode, mode, cval, *rest, **parameters)

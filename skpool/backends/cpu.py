@@ -276,7 +276,7 @@ def _quad_key(plan, recipe):
     if not plain or plan.omit_nan or plan.min_count > 4 or recipe.divisor is not None:
         return None
     source = np.dtype(np.bool_) if plan.image_dtype == np.bool_ else recipe.rows
-    if plan.dtype == np.bool_ and source != np.bool_:
+    if plan.dtype == np.float16 or (plan.dtype == np.bool_ and source != np.bool_):
         return None
     return "quad", plan.reduction.name, recipe.rows.name, _row_dtype(plan.dtype).name
 
@@ -348,15 +348,31 @@ def run(plan, image, *, mask=None, out=None, places=None, workers=None):
     """
     if out is None:
         out = np.empty(plan.shape, plan.dtype)
-    if out.size:
-        program = _program(plan, mask is not None, places is not None)
-        target = out if out.dtype.isnative else np.empty(plan.shape, plan.dtype)
-        program(image, target, mask, places, threads.worker_count(workers, plan.bytes_touched))
-        if plan.reduction.name in _POWERS and _may_leave_range(plan):
-            _restore_range(plan, image, mask, target, workers)
-        if target is not out:
-            out[...] = target
+    if not out.size:
+        return out
+    native = out if out.dtype.isnative else np.empty(plan.shape, plan.dtype)
+    native_places = places
+    if places is not None and not places.dtype.isnative:
+        native_places = np.empty(plan.shape, np.int64)
+    program = _program(plan, mask is not None, places is not None)
+    overflowed = program(image, native, mask, native_places, threads.worker_count(workers, plan.bytes_touched))
+    if overflowed:
+        _restore_averages(plan, image, mask, native, workers)
+    if plan.reduction.name in _POWERS and _may_leave_range(plan):
+        with np.errstate(all="ignore"):
+            _restore_range(plan, image, mask, native, workers)
+    if native is not out:
+        out[...] = native
+    if native_places is not places:
+        places[...] = native_places
     return out
+
+
+def _restore_averages(plan, image, mask, out, workers):
+    """Compute again, by float64 totals, the averages whose float32 total overflowed."""
+    wide = replace(plan, dtype=_FLOAT64, fill_value=np.float64(np.nan))
+    lost = np.isinf(out)
+    out[lost] = run(wide, image, mask=mask, workers=workers)[lost]
 
 
 # --- powers beyond the range of float64
@@ -389,7 +405,7 @@ def _restore_range(plan, image, mask, out, workers):
     exact = {"dtype": _FLOAT64, "fill_value": np.float64(np.nan)}
     if plan.reduction.name == "gem":
         top = run(replace(plan, reduction=REDUCTIONS["max"], parameters={}, **exact), image, mask=mask, workers=workers)
-        top = np.fmax(top, plan.parameters["eps"])
+        top = np.maximum(top, plan.parameters["eps"])
     else:
         largest = replace(plan, parameters={"p": math.inf}, **exact)
         top = run(largest, image, mask=mask, workers=workers)

@@ -94,8 +94,9 @@ cdef struct Axis:
     Py_ssize_t before
     Py_ssize_t after
     bint ignores                    # padding holds nothing
-    int64_t* outside_before
+    int64_t* outside_before         # what padded positions hold; NULL where all hold the same:
     int64_t* outside_after
+    Py_ssize_t outside
 
 
 cdef inline Py_ssize_t divided_up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -105,12 +106,13 @@ cdef inline Py_ssize_t divided_up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
 
 cdef inline Py_ssize_t source_of(const Axis* axis, Py_ssize_t position) noexcept nogil:
     """What a position holds: an index into the image, ABSENT or CONSTANT."""
-    if position < 0:
-        return axis.outside_before[-1 - position]
-    if position < axis.length:
+    if 0 <= position < axis.length:
         return position
-    position = position - axis.length
-    return axis.outside_after[position] if position < axis.after else ABSENT
+    if position >= axis.length + axis.after:
+        return ABSENT
+    if axis.outside_before == NULL:
+        return axis.outside
+    return axis.outside_before[-1 - position] if position < 0 else axis.outside_after[position - axis.length]
 
 
 cdef inline Py_ssize_t below(Py_ssize_t limit, Py_ssize_t start, const Axis* axis) noexcept nogil:
@@ -245,6 +247,7 @@ cdef struct Scratch:
     int64_t* name                   # its number among the rows of the image
     int64_t* flat                   # by place: the index of its first sample, or CONSTANT
     int64_t* column_sources         # of the padded columns of a tile
+    Parameters parameters           # this thread's copy, in which a finish may leave word
     Py_ssize_t present              # rows that the window has
     Py_ssize_t stamp
 
@@ -710,7 +713,7 @@ cdef void write_places(
     cdef int64_t* places = scratch.places
     cdef int64_t place, flat, nothing = -1
     cdef Py_ssize_t j, c, i = 0, column, n = outputs * recipe.inner
-    recipe.finish_places(places, state, NULL, 0, n, call.pitch, &recipe.parameters)
+    recipe.finish_places(places, state, NULL, 0, n, call.pitch, &scratch.parameters)
     for j in range(first, first + outputs):
         for c in range(recipe.inner):
             place = places[i]
@@ -740,7 +743,7 @@ cdef void write_run(
     cdef char* result = target if call.out_in_place else scratch.result
     cdef char* natural = scratch.natural if recipe.widen != NULL else result
     if recipe.finish != NULL:
-        recipe.finish(natural, state, counts, count, n, call.pitch, &recipe.parameters)
+        recipe.finish(natural, state, counts, count, n, call.pitch, &scratch.parameters)
         row = natural
     if recipe.widen != NULL:
         recipe.widen(scratch.wide, row, n, recipe.fill)
@@ -898,10 +901,10 @@ cdef void write_quads(
     for i in range(2):
         prepared(scratch, call, segment, i, i, &rows[i], &valid[i])
     if recipe.inner == 1:
-        recipe.quad(target, rows[0], rows[1], outputs, 1, &recipe.parameters)
+        recipe.quad(target, rows[0], rows[1], outputs, 1, &scratch.parameters)
     else:
         recipe.quad(
-            scratch.result, rows[0], rows[1], (2 * outputs - 1) * recipe.inner, recipe.inner, &recipe.parameters,
+            scratch.result, rows[0], rows[1], (2 * outputs - 1) * recipe.inner, recipe.inner, &scratch.parameters,
         )
         recipe.compact_out(target, scratch.result, outputs, 2, recipe.inner)
 
@@ -1037,6 +1040,9 @@ cdef class Program:
         axis.stride, axis.step = table.stride, table.step
         axis.before, axis.after = table.before, table.after
         axis.ignores = table.mode == "ignore"
+        axis.outside = CONSTANT if table.mode == "constant" else ABSENT
+        if table.mode in ("ignore", "constant"):
+            return 0
         axis.outside_before = <int64_t*> malloc(max(axis.before, 1) * sizeof(int64_t))
         axis.outside_after = <int64_t*> malloc(max(axis.after, 1) * sizeof(int64_t))
         if axis.outside_before == NULL or axis.outside_after == NULL:
@@ -1057,7 +1063,10 @@ cdef class Program:
             free(self.recipe.axes[a].outside_after)
 
     def __call__(self, image, out, mask, places, int workers):
-        """Pool `image` into `out`, and the indices into `places` unless it is None; `mask` may be None."""
+        """Pool `image` into `out`, and the indices into `places` unless it is None; `mask` may be None.
+
+        Returns whether a float32 total may have overflowed.
+        """
         cdef Call call
         cdef Py_buffer buffers[4]
         cdef int held = 0
@@ -1071,7 +1080,7 @@ cdef class Program:
             held = 3
             self.view(&call.places, places, &buffers[3], True)
             held = 4
-            self.run(&call, workers)
+            return bool(self.run(&call, workers))
         finally:
             if held > 0:
                 PyBuffer_Release(&buffers[0])
@@ -1110,6 +1119,7 @@ cdef class Program:
         cdef const Recipe* recipe = &self.recipe
         cdef const Axis* columns = &recipe.axes[recipe.leading]
         cdef Layout* layout
+        cdef int overflowed = 0
         cdef Py_ssize_t tiles, items, item, per_thread
         cdef char* memory
         cdef char* aligned
@@ -1140,8 +1150,10 @@ cdef class Program:
                     begin(call, aligned + threadid() * per_thread)
                     for item in prange(items, schedule="dynamic"):
                         work(call, item, <Scratch*> (aligned + threadid() * per_thread))
-            free(memory)
-        return 0
+        for item in range(workers):
+            overflowed |= (<Scratch*> (aligned + item * per_thread)).parameters.overflowed
+        free(memory)
+        return overflowed
 
     cdef Py_ssize_t scratch_bytes(self, const Call* call) noexcept:
         cdef Scratch scratch
@@ -1187,4 +1199,5 @@ cdef void begin(const Call* call, char* memory) noexcept nogil:
     shelf.used = 0
     taken(&shelf, sizeof(Scratch))
     place_scratch(<Scratch*> memory, call, &shelf)
+    (<Scratch*> memory).parameters = call.recipe.parameters
     fill_row((<Scratch*> memory).constant, call.recipe.constant, call.recipe.row_width, call.pitch)

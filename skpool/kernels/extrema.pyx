@@ -273,7 +273,7 @@ cdef void identity_places(indexed* state, Py_ssize_t n, Py_ssize_t pitch, const 
 
 cdef void finish_places(
     int64_t* out, const indexed* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     """The place in the window, or -1 of an empty one."""
     cdef const int32_t* short_places = <const int32_t*> (state + pitch)
@@ -357,7 +357,7 @@ cdef void identity_range(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const Par
 
 cdef void finish_range(
     pixel* out, const pixel* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     """The difference in as many bits: of signed numbers it is right as an unsigned one."""
     cdef const pixel* low = state + pitch
@@ -371,7 +371,7 @@ cdef void finish_range(
 
 cdef void finish_range_wide(
     double* out, const real* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     """The difference of floats before it is rounded to their type."""
     cdef const real* low = state + pitch

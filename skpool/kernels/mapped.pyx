@@ -2,11 +2,11 @@
 
 Design: float64 whatever the pixels are. Squares of float32 then never overflow, products of small integers are exact,
 and the result is rounded once; with float32 states windows of bright pixels lost four digits of their variance. Each
-sample is mapped once: states are kept while windows pass over their row. A state has at most three planes, and one
+sample is mapped once: states are kept while windows pass over their row. There is one
 family of functions per shape of state: sums of powers (one plane), exponentials (top, then sums relative to it),
-moments (count, mean, squares).
+moments (count, mean, squares, and what the mean lacks).
 """
-from libc.math cimport INFINITY, NAN, fabs, sqrt
+from libc.math cimport INFINITY, NAN, fabs, fma, sqrt
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.elementary cimport exp_nonpositive64, log64, pow64
 from skpool.kernels.pixels cimport pixel, real
@@ -52,6 +52,7 @@ cdef void raise_to(double* values, double p, Py_ssize_t n) noexcept nogil:
 
 
 cdef void root(double* values, double p, Py_ssize_t n) noexcept nogil:
+    cdef double exponent, rest, usual
     cdef Py_ssize_t i
     if p == 1:
         return
@@ -62,8 +63,12 @@ cdef void root(double* values, double p, Py_ssize_t n) noexcept nogil:
         for i in range(n):
             values[i] = sqrt(sqrt(values[i]))
     else:
+        # 1 / p as rounded misses by `rest`; what that makes of a power is known to first order.
+        exponent = 1.0 / p
+        rest = fma(-p, exponent, 1.0) / p
         for i in range(n):
-            values[i] = pow64(values[i], 1.0 / p)
+            usual = values[i] if (values[i] > 1e-300) & (values[i] < 1e300) else 1.0
+            values[i] = pow64(values[i], exponent) * (1.0 + rest * log64(usual))
 
 
 cdef void gather_power(
@@ -122,7 +127,7 @@ cdef void identity_power(double* state, Py_ssize_t n, Py_ssize_t pitch, const Pa
 
 cdef void finish_lp(
     real* out, double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     root(state, parameters.first, n)
@@ -132,7 +137,7 @@ cdef void finish_lp(
 
 cdef void finish_power_mean(
     real* out, double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     if counts == NULL:
@@ -180,7 +185,7 @@ cdef void fold_magnitude(
 
 cdef void finish_magnitude(
     real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -240,7 +245,7 @@ cdef void identity_exponential(
 
 cdef void finish_logsumexp(
     real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef double sharpness = parameters.first
     cdef Py_ssize_t i
@@ -305,14 +310,17 @@ cdef void identity_soft(double* state, Py_ssize_t n, Py_ssize_t pitch, const Par
 
 cdef void finish_soft(
     real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = <real> (state[2 * pitch + i] / state[pitch + i])
 
 
-# --- moments: count, mean, sum of squared deviations, joined by Chan's formula
+# --- moments: count, mean, sum of squared deviations, what the mean lacks; joined by Chan's formula
+#
+# A mean rounded to one word would spoil deviations that are small beside it: 1e-10 of their size where the mean is a
+# million times it.
 
 cdef void gather_moments(
     double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
@@ -329,6 +337,7 @@ cdef void gather_moments(
     blank_invalid(state, valid[0], 0, n)
     blank_invalid(means, valid[0], 0, n)
     blank_invalid(state + 2 * pitch, valid[0], 0, n)
+    fill(state + 3 * pitch, 0, n)
 
 
 cdef void merge_moments(
@@ -339,16 +348,23 @@ cdef void merge_moments(
     cdef const double* later_means = later + pitch
     cdef const double* earlier_squares = earlier + 2 * pitch
     cdef const double* later_squares = later + 2 * pitch
+    cdef const double* earlier_rests = earlier + 3 * pitch
+    cdef const double* later_rests = later + 3 * pitch
     cdef double* means = state + pitch
     cdef double* squares = state + 2 * pitch
+    cdef double* rests = state + 3 * pitch
     cdef Py_ssize_t i
-    cdef double count, share, deviation
+    cdef double count, share, deviation, change, mean, taken
     for i in range(n):
         count = earlier[i] + later[i]
         share = later[i] / (count if count > 1 else 1.0)
-        deviation = later_means[i] - earlier_means[i]
+        deviation = (later_means[i] - earlier_means[i]) + (later_rests[i] - earlier_rests[i])
         squares[i] = (earlier_squares[i] + later_squares[i]) + (deviation * deviation) * (earlier[i] * share)
-        means[i] = earlier_means[i] + deviation * share
+        change = deviation * share
+        mean = earlier_means[i] + change
+        taken = mean - earlier_means[i]                    # Knuth's sum: what rounding left of both terms
+        rests[i] = earlier_rests[i] + ((earlier_means[i] - (mean - taken)) + (change - taken))
+        means[i] = mean
         state[i] = count
 
 
@@ -362,11 +378,12 @@ cdef void identity_moments(double* state, Py_ssize_t n, Py_ssize_t pitch, const 
     fill(state, 0, n)
     fill(state + pitch, 0, n)
     fill(state + 2 * pitch, 0, n)
+    fill(state + 3 * pitch, 0, n)
 
 
 cdef void finish_variance(
     real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef double ddof = parameters.first, freedom
     cdef Py_ssize_t i
@@ -377,7 +394,7 @@ cdef void finish_variance(
 
 cdef void finish_deviation(
     real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef double ddof = parameters.first, freedom
     cdef Py_ssize_t i
@@ -423,7 +440,7 @@ cdef void add_pixel(dict kernels, str dtype, const pixel* example):
         3, <void*> gather_soft[pixel], <void*> merge_soft, <void*> fold_soft, NULL, <void*> identity_soft,
     ))
     kernels["var", dtype] = kept(mapped(
-        3, <void*> gather_moments[pixel], <void*> merge_moments, <void*> fold_moments, NULL,
+        4, <void*> gather_moments[pixel], <void*> merge_moments, <void*> fold_moments, NULL,
         <void*> identity_moments,
     ))
 

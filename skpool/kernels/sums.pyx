@@ -6,7 +6,7 @@ are unsigned, so that they wrap without undefined behaviour; a finish reads them
 Dividing by a power of two is a product with its exact reciprocal; any other count is a true division, since a
 product with a rounded reciprocal is wrong in the last bit.
 """
-from libc.math cimport frexp
+from libc.math cimport fabsf, frexp
 from libc.string cimport memcpy
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.pixels cimport pixel, real
@@ -195,9 +195,27 @@ cdef inline double reciprocal(double count) noexcept nogil:
     return 1.0 / count if frexp(count, &exponent) == 0.5 else 0.0
 
 
+cdef inline bint overflows(const float* row, Py_ssize_t n) noexcept nogil:
+    """Whether a row has an infinity."""
+    cdef int found = 0
+    cdef Py_ssize_t i
+    cdef float largest = 3.4028234663852886e38
+    for i in range(n):
+        found = found | (fabsf(row[i]) > largest)
+    return found
+
+
 cdef void finish_average(
     real* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
+) noexcept nogil:
+    divide(out, state, counts, count, n, parameters)
+    if reading is float:
+        parameters.overflowed = parameters.overflowed or overflows(state, n)
+
+
+cdef inline void divide(
+    real* out, const reading* state, const double* counts, double count, Py_ssize_t n, const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef double scale
@@ -233,7 +251,7 @@ cdef void finish_average(
 
 cdef void finish_sum(
     real* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -247,7 +265,7 @@ ctypedef fused whole:
 
 cdef void finish_whole_sum(
     whole* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -260,7 +278,7 @@ cdef inline void two_words(double* out, uint64_t low, long_pixel high) noexcept 
 
 cdef void finish_words(
     double* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters, long_pixel example,
+    Parameters* parameters, long_pixel example,
 ) noexcept nogil:
     cdef const uint64_t* high = state + pitch
     cdef double value
@@ -275,14 +293,14 @@ cdef void finish_words(
 
 cdef void finish_words_unsigned(
     double* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     finish_words(out, state, counts, count, n, pitch, parameters, <uint64_t> 0)
 
 
 cdef void finish_words_signed(
     double* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     finish_words(out, state, counts, count, n, pitch, parameters, <int64_t> 0)
 
@@ -317,7 +335,7 @@ cdef inline narrow_reading shifted_down(narrow_reading value, int b) noexcept no
 
 cdef void finish_rounded(
     narrow* out, const narrow_reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef int b = 0 if counts != NULL else shift_of(count)
@@ -361,7 +379,7 @@ cdef inline int64_t half_even(uint64_t total, uint64_t count) noexcept nogil:
 
 cdef void finish_exact(
     whole* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     """Of a 64-bit total that has not wrapped."""
     cdef Py_ssize_t i
@@ -378,7 +396,7 @@ cdef void finish_exact(
 
 cdef void finish_exact_words(
     whole* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     """Long division of high * 2**32 + low, digit by digit; a count below 2**31 leaves room for each remainder."""
     cdef const uint64_t* highs = state + pitch
@@ -430,7 +448,7 @@ cdef inline uint8_t mean_of_four(uint8_t a, uint8_t b, uint8_t c, uint8_t d) noe
 
 cdef void quad_bytes(
     uint8_t* out, const uint8_t* upper, const uint8_t* lower, Py_ssize_t n, Py_ssize_t shift,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil:
     cdef uint16_t total
     cdef Py_ssize_t i
@@ -444,7 +462,7 @@ cdef void quad_bytes(
 
 
 cdef void quad_real(
-    real* out, const real* upper, const real* lower, Py_ssize_t n, Py_ssize_t shift, const Parameters* parameters,
+    real* out, const real* upper, const real* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
 ) noexcept nogil:
     cdef real quarter = 0.25
     cdef Py_ssize_t i
@@ -454,6 +472,8 @@ cdef void quad_real(
     else:
         for i in range(n):
             out[i] = ((upper[i] + lower[i]) + (upper[i + shift] + lower[i + shift])) * quarter
+    if real is float:
+        parameters.overflowed = parameters.overflowed or overflows(out, n)
 
 
 # --- the tables

@@ -14,6 +14,8 @@ cdef struct Parameters:
     double second
     double divisor      # of an average; 0 divides by the count
     int64_t minimum     # samples that a window must count, or it gets the fill value
+    # What a finish or a quad found out: each thread has its own.
+    bint overflowed     # a float32 total left the range of its type
 
 # Fold `rows_count` (1, 2, 3, 4 or 8) `rows` into a new state. `valid[r]` (or NULL) tells which elements of row r
 # count; `order[r]` is the row's place in the window. At most `Kernel.block` rows at once.
@@ -41,7 +43,7 @@ ctypedef void (*pair_t)(
 # The result of windows of 2 x 2 samples in one pass over two rows: of columns 2 i and 2 i + 1 if `shift` is 1,
 # else of i and i + shift.
 ctypedef void (*quad_t)(
-    void* out, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t shift, const Parameters* parameters,
+    void* out, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
 ) noexcept nogil
 
 # The state of no samples.
@@ -52,7 +54,7 @@ ctypedef void (*identity_t)(
 # The result of each state. `counts` holds the samples of each element, or is NULL where all have `count`.
 ctypedef void (*finish_t)(
     void* out, const void* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    const Parameters* parameters,
+    Parameters* parameters,
 ) noexcept nogil
 
 # Rows from one type to another. `fill` stands in for a NaN where the result has none.
