@@ -198,7 +198,7 @@ def _reduced(image, block_size, func, cval, func_kwargs):
         return None
     if not any(map(int.__mod__, image.shape, block)):
         cval = None  # nothing is padded, so the original never looks at it
-    elif not isinstance(cval, int | float | np.generic) or str(cval) == "-0.0":
+    elif not isinstance(cval, int | float | np.generic) or str(cval) == "-0.0" or np.asarray(cval).dtype == object:
         return None  # -0.0 would find the plan of 0.0
     found = _plan_and_dtype(known, image.shape, image.dtype, block, cval, ddof)
     image = np.asarray(image)

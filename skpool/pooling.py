@@ -42,9 +42,9 @@ def _checked_pair(out):
     """`out` of a call that gives values and indices."""
     if not isinstance(out, tuple | list) or len(out) != 2:
         raise TypeError(f"`out` must be a pair (values, indices) with `return_indices`, got {type(out).__name__}")
-    for array in out:
+    for i, array in enumerate(out):
         if type(array) is not np.ndarray:
-            raise TypeError(f"`out` must be a pair of NumPy arrays, got {type(array).__name__} in it")
+            raise TypeError(f"`out[{i}]` must be a NumPy array, got {type(array).__name__}")
     return out
 
 

@@ -23,6 +23,11 @@ IMAGE.flags.writeable = False
 NAN, INF = math.nan, math.inf
 
 
+def named(value):
+    """A value as the name of a case: without its address, which differs from run to run."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
 def refuses(error, *parts, call=skpool.max_pool, image=IMAGE, **arguments):
     """Assert that a call raises just this error, and that its message has all `parts`."""
     with pytest.raises(error) as caught:
@@ -88,26 +93,26 @@ WRONG_LENGTH = [(), (2,), (2, 2, 2), [1] * 50, [[]]]
 
 
 @pytest.mark.parametrize("name", ["window_shape", "stride", "dilation"])
-@pytest.mark.parametrize("value", NOT_INTEGERS, ids=repr)
+@pytest.mark.parametrize("value", NOT_INTEGERS, ids=named)
 def test_sizes_that_are_no_integers(name, value):
     if value is not None or name == "dilation":  # elsewhere None is the default
         refuses(TypeError, f"`{name}`", **{name: value})
 
 
 @pytest.mark.parametrize("name", ["window_shape", "stride", "dilation"])
-@pytest.mark.parametrize("value", BELOW_ONE, ids=repr)
+@pytest.mark.parametrize("value", BELOW_ONE, ids=named)
 def test_sizes_below_one(name, value):
     refuses(ValueError, f"`{name}`", ">= 1", repr(value), **{name: value})
 
 
 @pytest.mark.parametrize("name", ["window_shape", "stride", "dilation"])
-@pytest.mark.parametrize("value", WRONG_LENGTH, ids=repr)
+@pytest.mark.parametrize("value", WRONG_LENGTH, ids=named)
 def test_sizes_for_another_number_of_axes(name, value):
     refuses(ValueError, f"`{name}`", "2 spatial axes", f"got {len(value)}", **{name: value})
     refuses(ValueError, "1 spatial axes", channel_axis=0, **{name: (2, 2)})
 
 
-@pytest.mark.parametrize("value", [1.5, True, None, 2j, (1, 2.5), ((1, 2), (1, 2.0)), ((1, True), (0, 0))], ids=repr)
+@pytest.mark.parametrize("value", [1.5, True, None, 2j, (1, 2.5), ((1, 2), (1, 2.0)), ((1, True), (0, 0))], ids=named)
 def test_padding_that_is_no_integer(value):
     refuses(TypeError, "`padding`", padding=value)
 
@@ -132,7 +137,7 @@ def test_padding_that_is_no_integer(value):
         ("same", "same"),
         (((1, 1), (1, 1)), ((1, 1), (1, 1))),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_padding_of_wrong_value_or_shape(value):
     with pytest.raises((TypeError, ValueError), match="`padding`"):
@@ -149,7 +154,7 @@ def test_padding_of_wrong_value_or_shape(value):
         {"window_shape": 3, "dilation": 2, "ceil_mode": False},
         {"window_shape": (9, 1), "stride": 1},
     ],
-    ids=repr,
+    ids=named,
 )
 def test_windows_that_fit_nowhere(arguments):
     refuses(ValueError, "`window_shape`", "must fit", "got a window of", **arguments)
@@ -174,13 +179,13 @@ def test_reductions(value):
 
 
 @pytest.mark.parametrize("name", ["mode", "nan_policy", "reduction"])
-@pytest.mark.parametrize("value", [None, 1, 1.5, True, b"max", np.max, ["max"], {}], ids=repr)
+@pytest.mark.parametrize("value", [None, 1, 1.5, True, b"max", np.max, ["max"], {}], ids=named)
 def test_names_that_are_no_strings(name, value):
     refuses(TypeError, f"`{name}`", call=skpool.pool, **{name: value})
 
 
 @pytest.mark.parametrize("name", ["ceil_mode", "return_indices"])
-@pytest.mark.parametrize("value", [0, 1, None, "yes", 1.0, [True], np.array([True, False])], ids=repr)
+@pytest.mark.parametrize("value", [0, 1, None, "yes", 1.0, [True], np.array([True, False])], ids=named)
 def test_switches(name, value):
     refuses(TypeError, f"`{name}`", "True or False", **{name: value})
 
@@ -199,7 +204,7 @@ def test_channel_axis_out_of_range(value):
     refuses(ValueError, "`channel_axis`", str(value), channel_axis=value)
 
 
-@pytest.mark.parametrize("value", [1.0, True, "last", (0,), [0, 1]], ids=repr)
+@pytest.mark.parametrize("value", [1.0, True, "last", (0,), [0, 1]], ids=named)
 def test_channel_axis_of_wrong_kind(value):
     refuses(TypeError, "`channel_axis`", channel_axis=value)
 
@@ -213,7 +218,7 @@ def test_min_count_out_of_range(value):
     refuses(ValueError, "`min_count`", str(value), min_count=value)
 
 
-@pytest.mark.parametrize("value", [1.0, True, None, "1", [1]], ids=repr)
+@pytest.mark.parametrize("value", [1.0, True, None, "1", [1]], ids=named)
 def test_min_count_of_wrong_kind(value):
     refuses(TypeError, "`min_count`", min_count=value)
 
@@ -260,7 +265,7 @@ def test_numbers_of_wrong_kind(name, value):
 
 
 @pytest.mark.parametrize(
-    "mask", [np.ones((4, 6)), np.ones((4, 6), np.uint8), [[1] * 6] * 4, 1, "mask", object()], ids=repr
+    "mask", [np.ones((4, 6)), np.ones((4, 6), np.uint8), [[1] * 6] * 4, 1, "mask", object()], ids=named
 )
 def test_masks_of_wrong_kind(mask):
     refuses(TypeError, "`mask`", "boolean", mask=mask)
@@ -293,7 +298,7 @@ def test_long_double_results():
         refuses(TypeError, "`dtype`", dtype=np.longdouble)
 
 
-@pytest.mark.parametrize("dtype", ["no such type", 5, "f7", [1], {"a": 1}], ids=repr)
+@pytest.mark.parametrize("dtype", ["no such type", 5, "f7", [1], {"a": 1}], ids=named)
 def test_results_of_no_type(dtype):
     refuses(TypeError, "`dtype`", dtype=dtype)
 
@@ -411,7 +416,7 @@ def test_workers_below_one(value):
     refuses(ValueError, "`workers`", str(value), workers=value)
 
 
-@pytest.mark.parametrize("value", [1.5, 2.0, True, "2", [2], NAN, {}], ids=repr)
+@pytest.mark.parametrize("value", [1.5, 2.0, True, "2", [2], NAN, {}], ids=named)
 def test_workers_of_wrong_kind(value):
     refuses(TypeError, "`workers`", repr(value), workers=value)
 

@@ -111,28 +111,41 @@ cdef void load_swapped(
         row[i] = swapped(row[i])
 
 
+cdef inline bint lies_in_row(
+    Py_ssize_t column_stride, Py_ssize_t inner, Py_ssize_t inner_stride, Py_ssize_t width,
+) noexcept nogil:
+    return column_stride == inner * width and (inner == 1 or inner_stride == width)
+
+
+cdef inline void load_halves(
+    float* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
+    Py_ssize_t inner_stride, bint swap,
+) noexcept nogil:
+    cdef Py_ssize_t i, c
+    cdef uint16_t half
+    if lies_in_row(column_stride, inner, inner_stride, 2) and not swap:
+        for i in range(columns * inner):
+            memcpy(&half, source + 2 * i, 2)
+            row[i] = half_to_single(half)
+        return
+    for i in range(columns):
+        for c in range(inner):
+            memcpy(&half, source + i * column_stride + c * inner_stride, 2)
+            row[i * inner + c] = half_to_single(swapped(half) if swap else half)
+
+
 cdef void load_half(
     float* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
     Py_ssize_t inner_stride,
 ) noexcept nogil:
-    cdef Py_ssize_t i, c
-    cdef uint16_t half
-    for i in range(columns):
-        for c in range(inner):
-            memcpy(&half, source + i * column_stride + c * inner_stride, 2)
-            row[i * inner + c] = half_to_single(half)
+    load_halves(row, source, columns, column_stride, inner, inner_stride, False)
 
 
 cdef void load_half_swapped(
     float* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
     Py_ssize_t inner_stride,
 ) noexcept nogil:
-    cdef Py_ssize_t i, c
-    cdef uint16_t half
-    for i in range(columns):
-        for c in range(inner):
-            memcpy(&half, source + i * column_stride + c * inner_stride, 2)
-            row[i * inner + c] = half_to_single(swapped(half))
+    load_halves(row, source, columns, column_stride, inner, inner_stride, True)
 
 
 ctypedef fused short_pixel:
@@ -148,6 +161,11 @@ cdef void load_widened(
 ) noexcept nogil:
     cdef Py_ssize_t i, c
     cdef short_pixel value
+    if lies_in_row(column_stride, inner, inner_stride, sizeof(short_pixel)) and not swap:
+        for i in range(columns * inner):
+            memcpy(&value, source + i * sizeof(short_pixel), sizeof(short_pixel))
+            row[i] = value
+        return
     for i in range(columns):
         for c in range(inner):
             memcpy(&value, source + i * column_stride + c * inner_stride, sizeof(short_pixel))
