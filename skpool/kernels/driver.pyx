@@ -55,6 +55,28 @@ cdef extern from * nogil:
     """
     int skpool_level()          # of x86-64, as its ABI counts them
 
+cdef extern from * nogil:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #if defined(__SSE2__)
+    #include <emmintrin.h>
+    /* A copy past the caches: what is written is not read first, and pushes nothing out. */
+    static void skpool_stream(char *target, const char *source, Py_ssize_t n) {
+        Py_ssize_t i = (Py_ssize_t) (-(uintptr_t) target & 15);
+        if (i > n) i = n;
+        memcpy(target, source, i);
+        for (; i + 16 <= n; i += 16)
+            _mm_stream_si128((__m128i *) (target + i), _mm_loadu_si128((const __m128i *) (source + i)));
+        memcpy(target + i, source + i, n - i);
+        _mm_sfence();
+    }
+    #else
+    static void skpool_stream(char *target, const char *source, Py_ssize_t n) { memcpy(target, source, n); }
+    #endif
+    """
+    void skpool_stream(char* target, const char* source, Py_ssize_t n)
+
 cdef enum:
     ABSENT = -1
     CONSTANT = -2
@@ -65,6 +87,7 @@ cdef enum:
     MOST_SLOTS = 128        # a row is searched for among them
     ITEMS_PER_WORKER = 16
     MOST_LATE_STRIDE = 3
+    STREAMED_FROM = 24 * 1024 * 1024
     SCRATCH = 720 * 1024    # bytes of a thread
 
 
@@ -209,6 +232,7 @@ cdef struct Call:
     bint rows_in_place              # image rows are contiguous: no load
     bint mask_in_place
     bint out_in_place
+    bint streams                    # results are written past the caches
     bint places_in_place
     Py_ssize_t block                # output rows of a block
     Py_ssize_t tile                 # output columns of a tile,
@@ -740,7 +764,7 @@ cdef void write_run(
     cdef const Recipe* recipe = call.recipe
     cdef Py_ssize_t n = outputs * recipe.inner
     cdef const void* row = state
-    cdef char* result = target if call.out_in_place else scratch.result
+    cdef char* result = target if call.out_in_place and not call.streams else scratch.result
     cdef char* natural = scratch.natural if recipe.widen != NULL else result
     if recipe.finish != NULL:
         recipe.finish(natural, state, counts, count, n, call.pitch, &scratch.parameters)
@@ -754,7 +778,9 @@ cdef void write_run(
         recipe.blank(result, counts, <double> recipe.parameters.minimum, n, recipe.fill)
     elif count < recipe.parameters.minimum:
         fill_row(result, recipe.fill, recipe.out_width, n)
-    if not call.out_in_place:
+    if call.streams:
+        skpool_stream(target, result, n * recipe.out_width)
+    elif not call.out_in_place:
         recipe.store(target, result, outputs, call.out.column, recipe.inner, call.out.inner)
     if recipe.finish_places != NULL:
         write_places(scratch, call, state, first, outputs, counts, count, places)
@@ -900,7 +926,10 @@ cdef void write_quads(
     cdef Py_ssize_t i
     for i in range(2):
         prepared(scratch, call, segment, i, i, &rows[i], &valid[i])
-    if recipe.inner == 1:
+    if recipe.inner == 1 and call.streams:
+        recipe.quad(scratch.result, rows[0], rows[1], outputs, 1, &scratch.parameters)
+        skpool_stream(target, scratch.result, outputs * recipe.out_width)
+    elif recipe.inner == 1:
         recipe.quad(target, rows[0], rows[1], outputs, 1, &scratch.parameters)
     else:
         recipe.quad(
@@ -924,7 +953,7 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     cdef char* places
     cdef bint quads
     cdef bint straight = (
-        call.out_in_place and recipe.finish == NULL and recipe.widen == NULL and recipe.value.kernel.planes == 1
+        call.out_in_place and not call.streams and recipe.finish == NULL and recipe.widen == NULL and recipe.value.kernel.planes == 1
     )
     found = find_segments(segments, scratch, recipe, first, stop - first)
     quads = (
@@ -977,6 +1006,8 @@ cdef class Program:
     """
     cdef Recipe recipe
     cdef bint has_channels
+    cdef Py_ssize_t pixels          # of the image
+    cdef Py_ssize_t outputs         # of the result
     cdef Layout layouts[2]          # by whether rows are used where they lie
 
     def __cinit__(self, axes, inner, settings, functions, parameters, constants):
@@ -994,6 +1025,10 @@ cdef class Program:
                 recipe.rows *= recipe.axes[a].outputs
                 recipe.most_rows *= recipe.axes[a].taps
                 recipe.overlapping |= table.stride < table.extent
+        self.pixels = self.outputs = recipe.inner
+        for a in range(recipe.leading + 1):
+            self.pixels *= recipe.axes[a].length
+            self.outputs *= recipe.axes[a].outputs
         recipe.omit = settings["omit"]
         recipe.masked = settings["masked"]
         recipe.converts_rows = settings["converts_rows"]
@@ -1126,6 +1161,10 @@ cdef class Program:
         call.rows_in_place = not recipe.converts_rows and self.lies_in_rows(&call.image, recipe.row_width)
         call.mask_in_place = self.lies_in_rows(&call.mask, 1)
         call.out_in_place = self.lies_in_rows(&call.out, recipe.out_width)
+        # Worth it where the result is too large for the caches and than the image: avg 2/2 of uint8 to float64.
+        call.streams = call.out_in_place and recipe.out_width * self.outputs >= max(
+            STREAMED_FROM, recipe.pixel_width * self.pixels + 1
+        )
         call.places_in_place = self.lies_in_rows(&call.places, sizeof(int64_t))
         layout = &self.layouts[call.rows_in_place]
         call.tile, call.pitch, call.slots = layout.tile, layout.pitch, layout.slots

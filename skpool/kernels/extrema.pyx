@@ -7,7 +7,7 @@ type (`Largest`, `Smallest`), so that each function is written once and compiled
 """
 from libc.string cimport memcpy
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from skpool.kernels.pixels cimport indexed, pixel, real, signed_integer
+from skpool.kernels.pixels cimport indexed, pixel, real, signed_integer, two_bytes
 from skpool.kernels.table cimport (
     Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
@@ -125,6 +125,19 @@ cdef void quad(
     pixel* out, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, const extremum* which,
 ) noexcept nogil:
     cdef Py_ssize_t i
+    cdef uint16_t u, l
+    if pixel is uint8_t:
+        if shift == 1:
+            # Two neighbours in a lane of both: the extremum of lanes has that of their high bytes on top, so no
+            # shuffle is needed to part even from odd columns.
+            for i in range(n):
+                u = two_bytes(upper + 2 * i)
+                l = two_bytes(lower + 2 * i)
+                out[i] = <uint8_t> pick(
+                    which, <uint16_t> (pick(which, u, l) >> 8),
+                    pick(which, <uint16_t> (u & 0xff), <uint16_t> (l & 0xff)),
+                )
+            return
     if shift == 1:
         for i in range(n):
             out[i] = pick(

@@ -1,5 +1,6 @@
 """The number types of an image, once."""
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 # bool is stored as uint8; float16 rows are read as float32.
 ctypedef fused pixel:
@@ -32,3 +33,10 @@ ctypedef fused signed_integer:
 ctypedef fused real:
     float
     double
+
+
+cdef inline uint16_t two_bytes(const uint8_t* pair) noexcept nogil:
+    """Two neighbouring bytes as one number; which of them is the high one does not matter to symmetric functions."""
+    cdef uint16_t both
+    memcpy(&both, pair, 2)
+    return both

@@ -7,12 +7,14 @@ Dividing by a power of two is a product with its exact reciprocal; any other cou
 product with a rounded reciprocal is wrong in the last bit.
 """
 from libc.math cimport fabsf, frexp
-from libc.string cimport memcpy
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from skpool.kernels.pixels cimport pixel, real
+from skpool.kernels.pixels cimport pixel, real, two_bytes
 from skpool.kernels.table cimport (
     Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
+
+cdef extern from "<float.h>" nogil:
+    const float LARGEST_FLOAT "FLT_MAX"
 
 ctypedef fused total:
     uint16_t
@@ -199,7 +201,7 @@ cdef inline bint overflows(const float* row, Py_ssize_t n) noexcept nogil:
     """Whether a row has an infinity."""
     cdef int found = 0
     cdef Py_ssize_t i
-    cdef float largest = 3.4028234663852886e38
+    cdef float largest = LARGEST_FLOAT
     for i in range(n):
         found = found | (fabsf(row[i]) > largest)
     return found
@@ -425,9 +427,8 @@ cdef void finish_exact_words(
 
 cdef inline uint16_t sum_of_bytes(const uint8_t* two) noexcept nogil:
     """Of two neighbours, in the lane of both: no shuffle is needed to part even from odd columns."""
-    cdef uint16_t bytes
-    memcpy(&bytes, two, 2)
-    return <uint16_t> ((bytes & 0xff) + (bytes >> 8))
+    cdef uint16_t both = two_bytes(two)
+    return <uint16_t> ((both & 0xff) + (both >> 8))
 
 
 cdef inline uint8_t mean_rounded_up(uint8_t a, uint8_t b) noexcept nogil:
@@ -461,19 +462,41 @@ cdef void quad_bytes(
             out[i] = mean_of_four(upper[i], lower[i], upper[i + shift], lower[i + shift])
 
 
-cdef void quad_real(
-    real* out, const real* upper, const real* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
+cdef void quad_bytes_to(
+    real* out, const uint8_t* upper, const uint8_t* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
 ) noexcept nogil:
     cdef real quarter = 0.25
     cdef Py_ssize_t i
     if shift == 1:
         for i in range(n):
-            out[i] = ((upper[2 * i] + lower[2 * i]) + (upper[2 * i + 1] + lower[2 * i + 1])) * quarter
+            out[i] = <real> <int32_t> (sum_of_bytes(upper + 2 * i) + sum_of_bytes(lower + 2 * i)) * quarter
     else:
         for i in range(n):
-            out[i] = ((upper[i] + lower[i]) + (upper[i + shift] + lower[i + shift])) * quarter
-    if real is float:
-        parameters.overflowed = parameters.overflowed or overflows(out, n)
+            out[i] = <real> (
+                (<int32_t> upper[i] + lower[i]) + (<int32_t> upper[i + shift] + lower[i + shift])
+            ) * quarter
+
+
+cdef void quad_real(
+    real* out, const real* upper, const real* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
+) noexcept nogil:
+    cdef real quarter = 0.25, value
+    cdef float largest = LARGEST_FLOAT
+    cdef int overflowed = 0
+    cdef Py_ssize_t i
+    if shift == 1:
+        for i in range(n):
+            value = ((upper[2 * i] + lower[2 * i]) + (upper[2 * i + 1] + lower[2 * i + 1])) * quarter
+            out[i] = value
+            if real is float:
+                overflowed = overflowed | (fabsf(value) > largest)
+    else:
+        for i in range(n):
+            value = ((upper[i] + lower[i]) + (upper[i + shift] + lower[i + shift])) * quarter
+            out[i] = value
+            if real is float:
+                overflowed = overflowed | (fabsf(value) > largest)
+    parameters.overflowed = parameters.overflowed or overflowed
 
 
 # --- the tables
@@ -524,6 +547,8 @@ def tables():
     add_reading(finishes, "float32", <const float*> NULL)
     add_reading(finishes, "float64", <const double*> NULL)
     finishes["quad", "avg", "uint8", "uint8"] = <size_t> quad_bytes
+    finishes["quad", "avg", "uint8", "float32"] = <size_t> quad_bytes_to[float]
+    finishes["quad", "avg", "uint8", "float64"] = <size_t> quad_bytes_to[double]
     finishes["quad", "avg", "float32", "float32"] = <size_t> quad_real[float]
     finishes["quad", "avg", "float64", "float64"] = <size_t> quad_real[double]
     finishes["avg", "unsigned two words", "float64"] = <size_t> finish_words_unsigned
