@@ -953,7 +953,8 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     cdef char* places
     cdef bint quads
     cdef bint straight = (
-        call.out_in_place and not call.streams and recipe.finish == NULL and recipe.widen == NULL and recipe.value.kernel.planes == 1
+        call.out_in_place and not call.streams
+        and recipe.finish == NULL and recipe.widen == NULL and recipe.value.kernel.planes == 1
     )
     found = find_segments(segments, scratch, recipe, first, stop - first)
     quads = (

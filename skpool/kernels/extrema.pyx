@@ -125,17 +125,17 @@ cdef void quad(
     pixel* out, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, const extremum* which,
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef uint16_t u, l
+    cdef uint16_t above, under
     if pixel is uint8_t:
         if shift == 1:
             # Two neighbours in a lane of both: the extremum of lanes has that of their high bytes on top, so no
             # shuffle is needed to part even from odd columns.
             for i in range(n):
-                u = two_bytes(upper + 2 * i)
-                l = two_bytes(lower + 2 * i)
+                above = two_bytes(upper + 2 * i)
+                under = two_bytes(lower + 2 * i)
                 out[i] = <uint8_t> pick(
-                    which, <uint16_t> (pick(which, u, l) >> 8),
-                    pick(which, <uint16_t> (u & 0xff), <uint16_t> (l & 0xff)),
+                    which, <uint16_t> (pick(which, above, under) >> 8),
+                    pick(which, <uint16_t> (above & 0xff), <uint16_t> (under & 0xff)),
                 )
             return
     if shift == 1:
