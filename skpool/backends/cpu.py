@@ -270,8 +270,10 @@ def _convert_keys(natural, dtype):
 
 def _quad_key(plan, recipe):
     """Key of the kernel for windows of 2 x 2 at stride 2, if these are such windows and their average is plain."""
-    columns, _ = _columns_and_channels(plan)
+    columns, channels = _columns_and_channels(plan)
     along = plan.axes[columns]
+    if channels is not None and plan.dtype.itemsize > recipe.rows.itemsize:
+        return None  # columns of channels are picked from the narrower of total and result
     plain = plan.samples == 4 and (along.most_taps, along.stride, along.step) == (2, 2, 1)
     if not plain or plan.omit_nan or plan.min_count > 4 or recipe.divisor is not None:
         return None
