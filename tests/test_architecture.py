@@ -5,6 +5,7 @@ import doctest
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -294,3 +295,14 @@ def test_version():
     project = SOURCE.parent / "pyproject.toml"
     if project.exists():
         assert f'version = "{skpool.__version__}"' in project.read_text(encoding="utf-8")
+
+
+def test_the_source_folder_says_what_it_lacks(tmp_path):
+    """Python started in the checkout imports the sources: the error must tell what to do."""
+    package = Path(skpool.__file__).parent
+    ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+    shutil.copytree(package, tmp_path / "skpool", ignore=ignored)
+    done = subprocess.run([sys.executable, "-c", "import skpool"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "not compiled" in done.stderr.splitlines()[-1]
+    assert "pip install" in done.stderr.splitlines()[-1]
