@@ -29,7 +29,9 @@ def parse(arguments=None):
     parser.add_argument("--no-memory", action="store_true", help="skip peak memory")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw shares of the copy rate (matplotlib)")
-    parser.add_argument("--library", default="skpool", metavar="MODULE", help="module with skpool's functions")
+    parser.add_argument(
+        "--library", dest="module", default="skpool", metavar="MODULE", help="module with skpool's functions"
+    )
     parser.add_argument("--in-place", action="store_true", help="prefer the build in the source tree")
     return parser.parse_args(arguments)
 
@@ -53,7 +55,7 @@ def main():
     if options.list:
         print(*(cell.name for cell in cells), "", *(f"peer: {peer.name}" for peer in PEERS), sep="\n")
         return
-    library = libraries.load(options.library, options.in_place)
+    library = libraries.load(options.module, options.in_place)
     surroundings = report.environment(library, options.workers)
     print(*(f"{name}: {value}" for name, value in surroundings.items()), sep="\n")
     for peer in PEERS:
@@ -64,7 +66,7 @@ def main():
     for cell in cells:
         result = measure(library, cell, options.workers, QUICK if options.quick else FULL, options.all)
         if not options.no_memory and not cell.defaults:
-            result.extra_bytes = memory.extra_bytes(cell, options.workers, options.library, options.in_place)
+            result.extra_bytes = memory.extra_bytes(cell, options.workers, options.module, options.in_place)
         results.append(result)
         print(*report.lines(result, options.workers), sep="\n", flush=True)
     print(f"\n{report.NOTES}")

@@ -68,11 +68,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("--workers", type=int, required=True)
-    parser.add_argument("--library", required=True)
+    parser.add_argument("--library", dest="module", required=True)
     parser.add_argument("--in-place", action="store_true")
     arguments = parser.parse_args()
     cell = next(cell for cell in CELLS if cell.name == arguments.name)
-    print(json.dumps(_measure(libraries.load(arguments.library, arguments.in_place), cell, arguments.workers)))
+    print(json.dumps(_measure(libraries.load(arguments.module, arguments.in_place), cell, arguments.workers)))
 
 
 if __name__ == "__main__":
