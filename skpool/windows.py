@@ -105,6 +105,16 @@ class Axis:
         """Taps of each window that lie within the padded axis."""
         return _taps_below(self.length + self.after, self.start, self.window, self.step)
 
+    @property
+    def is_even(self):
+        """Whether `window`, `stride` and `step` tell where all windows are."""
+        return True
+
+    @property
+    def overlaps(self):
+        """Whether neighbouring windows share samples."""
+        return self.stride < self.extent
+
     @cached_property
     def most_taps(self):
         """The most taps that any window has; less than `window` where the padded axis is shorter."""
@@ -151,6 +161,43 @@ class Axis:
     def centers(self):
         """Centre of each whole window in image coordinates, as float64."""
         return self.start + (self.extent - 1) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class UnevenAxis(Axis):
+    """Windows of neighbouring samples inside the image, each with a start and a size of its own.
+
+    Neither the starts nor the ends go back from one window to the next. `window` is the size of the largest; a window
+    may be empty.
+
+    Attributes
+    ----------
+    start, taps : ndarray of int64
+        First sample of each window, and how many it has.
+    """
+
+    start: np.ndarray | None = None
+    taps: np.ndarray | None = None
+
+    @property
+    def is_even(self):
+        return False
+
+    @cached_property
+    def overlaps(self):
+        return bool((self.start[1:] < (self.start + self.taps)[:-1]).any())
+
+    @property
+    def most_taps(self):
+        return self.window
+
+    @property
+    def counts(self):
+        return self.taps
+
+    @property
+    def centers(self):
+        return self.start + (self.taps - 1) / 2
 
 
 def _taps_below(limit, start, window, step):
@@ -207,6 +254,44 @@ def sliding(length, window, stride, step=1, padding=(0, 0), ceil_mode=True, mode
 def whole(length):
     """The axis left alone: one window of one sample for each of its samples."""
     return Axis(length, length, 1, 1)
+
+
+def between(length, start, stop):
+    """Windows of the samples from each `start` to before each `stop`.
+
+    Parameters
+    ----------
+    length : int
+        Samples along the axis.
+    start, stop : sequence of int
+        ``0 <= start <= stop <= length``, and neither goes back from one window to the next.
+
+    Returns
+    -------
+    Axis
+        An even one where the windows are evenly spaced.
+    """
+    start = np.ascontiguousarray(start, dtype=np.int64)
+    taps = np.asarray(stop, dtype=np.int64) - start
+    outputs, window = len(start), int(taps.max(initial=0))
+    stride = int(start[1] - start[0]) if outputs > 1 else window
+    if window and stride and (taps == window).all() and (start == np.arange(outputs) * stride).all():
+        return Axis(length, outputs, window, stride)
+    return UnevenAxis(length, outputs, window, 0, start=start, taps=taps)
+
+
+#: Where bin ``i`` of ``outputs`` ends, by the name of the rule: ``(i, length, outputs) -> stop``. All begin at
+#: ``floor(i * length / outputs)``.
+BIN_ENDS = {
+    "overlap": lambda bins, length, outputs: -((-(bins + 1) * length) // outputs),
+    "disjoint": lambda bins, length, outputs: (bins + 1) * length // outputs,
+}
+
+
+def adaptive(length, outputs, bins="overlap"):
+    """As many windows as are asked for, over the whole axis; `bins` is a key of `BIN_ENDS`."""
+    number = np.arange(outputs, dtype=np.int64)
+    return between(length, number * length // outputs, BIN_ENDS[bins](number, length, outputs))
 
 
 def integer(value, name, minimum):

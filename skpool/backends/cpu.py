@@ -311,6 +311,7 @@ def _program(plan, masked, indices):
             "select": common["select", recipe.rows.name],
             "value": kernels[recipe.kernel] if recipe.kernel else None,
             "compact": {width: common["compact", width] for width in (1, 2, 4, 8)},
+            "pick": {width: common["pick", width] for width in (1, 2, 4, 8)},
             "count": kernels["sum", "uint8", "32 bits"],
             "to_counts": common["counts"],
             "quad": 0 if masked or indices else finishes.get(_quad_key(plan, recipe), 0),

@@ -290,6 +290,19 @@ cdef void compact(
         j = j + 1
 
 
+cdef void pick(
+    word* row, const word* source, const int64_t* places, Py_ssize_t columns, Py_ssize_t inner,
+) noexcept nogil:
+    cdef Py_ssize_t j, c
+    if inner == 1:
+        for j in range(columns):
+            row[j] = source[places[j]]
+        return
+    for j in range(columns):
+        for c in range(inner):
+            row[j * inner + c] = source[places[j] + c]
+
+
 # --- masks and empty windows
 
 cdef void select(
@@ -422,6 +435,7 @@ cdef void add_word(dict table, int width, const word* example):
     table["load swapped", width] = <size_t> load_swapped[word]
     table["store", width] = <size_t> store[word]
     table["compact", width] = <size_t> compact[word]
+    table["pick", width] = <size_t> pick[word]
     table["blank", width] = <size_t> blank[word]
 
 

@@ -7,9 +7,12 @@ It knows bytes, tables of windows and tables of functions (table.pxd), but no nu
     across  the columns of each window, by doubling: 1, 2, 4, ... columns; then every stride-th is kept
     finish  state and count -> result, converted, written
 
+Where outputs are too few to keep the threads busy, or too wide for their scratch (global pooling is both), `down` is
+shared first: an item is then a part of a window's rows x a piece of its columns, and leaves a state row behind.
+
 Design: the order of a fold depends on the window alone, never on items, tiles or threads, so float results are the
 same for any of them. It is the tree T(k) = T(h) + T(k - h), h the largest power of two below k, over the rows that
-the window has, then over its columns. Rows are folded where they lie; only what is not a contiguous native row,
+the window has, then over its columns; parts of 2**j rows are nodes of that same tree. Rows are folded where they lie; only what is not a contiguous native row,
 or is masked, or is mapped first (powers, exponentials), passes through a row of scratch, and where windows overlap
 such a row is kept until the window has passed it. Padding is never a copy of the image: a padded row is a pointer
 that repeats or is left out, padded columns are a short row of their own, left and right of the image's.
@@ -21,7 +24,7 @@ from libc.stdint cimport int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from skpool.kernels.table cimport (
-    Kernel, Parameters, blank_t, compact_t, convert_t, finish_t, load_t, quad_t, select_t, store_t,
+    Kernel, Parameters, blank_t, compact_t, convert_t, finish_t, load_t, pick_t, quad_t, select_t, store_t,
 )
 
 cdef extern from * nogil:
@@ -87,8 +90,14 @@ cdef enum:
     MOST_SLOTS = 128        # a row is searched for among them
     ITEMS_PER_WORKER = 16
     MOST_LATE_STRIDE = 3
+    MOST_WIDTHS = 4
+    WIDE = 256              # elements from which an uneven window is folded by itself
+    LONG_COLUMN = 16        # channels from which columns are joined one by one
+    LEAST_PART = 32         # rows of a part: a power of two times BLOCK
+    LEAST_PIECE = 1024      # elements of a piece
     STREAMED_FROM = 24 * 1024 * 1024
     SCRATCH = 720 * 1024    # bytes of a thread
+    PARTED_FROM = 8         # items per worker: with fewer, parts of windows are shared
 
 
 def max_threads():
@@ -112,6 +121,8 @@ cdef struct Axis:
     Py_ssize_t length
     Py_ssize_t outputs
     Py_ssize_t taps                 # the most of any window
+    int64_t* start                  # of each window, and its taps, where they are uneven (and the padding none); or NULL
+    int64_t* sizes
     Py_ssize_t stride
     Py_ssize_t step
     Py_ssize_t before
@@ -120,6 +131,17 @@ cdef struct Axis:
     int64_t* outside_before         # what padded positions hold; NULL where all hold the same:
     int64_t* outside_after
     Py_ssize_t outside
+
+
+cdef int64_t* copied(const int64_t[::1] table) except NULL:
+    """A copy that `free` frees."""
+    cdef Py_ssize_t i, n = table.shape[0]
+    cdef int64_t* copy = <int64_t*> malloc(max(n, 1) * sizeof(int64_t))
+    if copy == NULL:
+        raise MemoryError
+    for i in range(n):
+        copy[i] = table[i]
+    return copy
 
 
 cdef inline Py_ssize_t divided_up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -145,27 +167,57 @@ cdef inline Py_ssize_t below(Py_ssize_t limit, Py_ssize_t start, const Axis* axi
     return min(divided_up(limit - start, axis.step), axis.taps)
 
 
+cdef inline Py_ssize_t start_of(const Axis* axis, Py_ssize_t output) noexcept nogil:
+    """Position of a window's first tap."""
+    return output * axis.stride - axis.before if axis.start == NULL else axis.start[output]
+
+
+cdef inline void find_taps(const Axis* axis, Py_ssize_t output, Py_ssize_t* first, Py_ssize_t* stop) noexcept nogil:
+    """The taps of a window that count; they are neighbours."""
+    cdef Py_ssize_t start
+    first[0] = 0
+    if axis.start != NULL:
+        stop[0] = axis.sizes[output]
+        return
+    start = output * axis.stride - axis.before
+    if axis.ignores:
+        first[0] = below(0, start, axis)
+        stop[0] = below(axis.length, start, axis)
+    else:
+        stop[0] = below(axis.length + axis.after, start, axis)
+
+
 cdef inline Py_ssize_t count_of(const Axis* axis, Py_ssize_t output) noexcept nogil:
     """Counted taps of a window."""
-    cdef Py_ssize_t start = output * axis.stride - axis.before
-    if axis.ignores:
-        return below(axis.length, start, axis) - below(0, start, axis)
-    return below(axis.length + axis.after, start, axis)
+    cdef Py_ssize_t first, stop
+    find_taps(axis, output, &first, &stop)
+    return stop - first
 
 
 cdef inline bint is_whole(const Axis* axis, Py_ssize_t output) noexcept nogil:
     """Whether a window counts all its taps. Those that do are neighbours; counts of others may go up and down."""
     cdef Py_ssize_t start = output * axis.stride - axis.before
     cdef Py_ssize_t last = start + (axis.taps - 1) * axis.step
+    if axis.start != NULL:
+        return False
     if axis.ignores:
         return start >= 0 and last < axis.length
     return last < axis.length + axis.after
+
+
+cdef inline Py_ssize_t columns_under(const Axis* axis, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
+    """Positions from the first tap of window `first` to the last tap of the last of `outputs` windows."""
+    cdef Py_ssize_t last = first + outputs - 1
+    if axis.start == NULL:
+        return (outputs - 1) * axis.stride + (axis.taps - 1) * axis.step + 1
+    return axis.start[last] + axis.sizes[last] - axis.start[first]
 
 
 cdef struct Lane:
     # One fold: of values, or of counts.
     Kernel kernel
     compact_t compact
+    pick_t pick
     Parameters* parameters
 
 
@@ -175,6 +227,8 @@ cdef struct Recipe:
     Py_ssize_t inner                # contiguous elements of a column: its channels
     Py_ssize_t rows                 # output rows
     Py_ssize_t most_rows            # image rows of a window
+    Py_ssize_t widths[MOST_WIDTHS]  # the columns of uneven windows, by number,
+    Py_ssize_t widths_found         # if they are few and small; 0: each window is folded by itself
     bint overlapping                # neighbouring windows share rows
     bint omit                       # NaN counts as masked
     bint masked                     # counts differ from pixel to pixel
@@ -216,11 +270,24 @@ cdef struct View:
 
 
 cdef struct Layout:
-    # How a program's scratch is laid out.
-    Py_ssize_t tile
-    Py_ssize_t pitch
-    Py_ssize_t slots
-    Py_ssize_t bytes                # of a thread
+    # How a thread's scratch is laid out.
+    Py_ssize_t tile                 # output columns of a tile,
+    Py_ssize_t pitch                # elements of a scratch row,
+    Py_ssize_t slots                # prepared rows kept while windows pass over them,
+    Py_ssize_t listed               # image rows listed at once,
+    Py_ssize_t nodes                # of the tree over them,
+    Py_ssize_t bytes                # and all of it
+
+
+cdef struct Parts:
+    # What `down` leaves behind where it is shared: a state row, and one of counts, for each part of a window's rows.
+    Py_ssize_t rows                 # image rows of a part; 0 if it is not shared
+    Py_ssize_t count                # parts of the longest window
+    Py_ssize_t piece                # columns of an item
+    Py_ssize_t columns              # positions under all windows of a row
+    Py_ssize_t size                 # bytes of a state row with all its planes
+    char* values
+    char* counts
 
 
 cdef struct Call:
@@ -235,9 +302,8 @@ cdef struct Call:
     bint streams                    # results are written past the caches
     bint places_in_place
     Py_ssize_t block                # output rows of a block
-    Py_ssize_t tile                 # output columns of a tile,
-    Py_ssize_t pitch                # elements of a scratch row,
-    Py_ssize_t slots                # prepared rows kept while windows pass over them: as in `Layout`
+    Layout layout
+    Parts parts
 
 
 # --- one thread's scratch
@@ -245,7 +311,18 @@ cdef struct Call:
 cdef struct Fold:
     # Rows of one lane: the accumulator (level 0 of the tree) and the other levels, then what `across` needs.
     char* levels[MOST_LEVELS]
-    char* spare[5]
+    char* turns[3]                  # doubling goes from one to the next
+    char* spare[3]
+    char* by_width                  # uneven windows: a row for each width,
+    int64_t* table                  # where among them the state of each output is,
+    char* uneven                    # and the row of them all
+
+
+cdef struct Tree:
+    # Nodes of T that wait for a later neighbour, the first of them the largest.
+    char* node[MOST_LEVELS]
+    Py_ssize_t depth
+    Py_ssize_t whole                # nodes of full size so far
 
 
 cdef struct Scratch:
@@ -269,19 +346,20 @@ cdef struct Scratch:
     const uint8_t** masks
     int64_t* order                  # its place in the window, times the columns
     int64_t* name                   # its number among the rows of the image
-    int64_t* flat                   # by place: the index of its first sample, or CONSTANT
     int64_t* column_sources         # of the padded columns of a tile
     Parameters parameters           # this thread's copy, in which a finish may leave word
-    Py_ssize_t present              # rows that the window has
+    Py_ssize_t output[MOST_AXES]    # which output row it is
+    Py_ssize_t present              # rows that the window has,
+    Py_ssize_t listed               # and how many of them are listed
     Py_ssize_t stamp
 
 
-cdef inline Py_ssize_t levels_of(const Recipe* recipe, const Kernel* kernel) noexcept nogil:
-    """Levels of the tree over the most rows, with those of the unfinished block."""
-    cdef Py_ssize_t levels = 4, blocks = recipe.most_rows // kernel.block
-    while blocks:
+cdef inline Py_ssize_t levels_of(Py_ssize_t nodes) noexcept nogil:
+    """Levels of a tree over so many nodes, with those of the unfinished block."""
+    cdef Py_ssize_t levels = 4
+    while nodes:
         levels = levels + 1
-        blocks = blocks >> 1
+        nodes = nodes >> 1
     return levels
 
 
@@ -300,97 +378,180 @@ cdef inline void* taken(Shelf* shelf, Py_ssize_t size) noexcept nogil:
 cdef void place_fold(
     Fold* fold, const Call* call, const Kernel* kernel, Py_ssize_t levels, Shelf* shelf,
 ) noexcept nogil:
-    cdef Py_ssize_t size = kernel.width * kernel.planes * call.pitch
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t size = kernel.width * kernel.planes * call.layout.pitch
     cdef Py_ssize_t i
     for i in range(levels):
         fold.levels[i] = <char*> taken(shelf, size)
-    for i in range(5):
-        fold.spare[i] = <char*> taken(shelf, size)
+    fold.spare[0] = <char*> taken(shelf, size)
+    fold.spare[1] = <char*> taken(shelf, size)
+    fold.spare[2] = <char*> taken(shelf, size)
+    fold.turns[0] = fold.levels[0]
+    fold.turns[1] = <char*> taken(shelf, size)
+    fold.turns[2] = <char*> taken(shelf, size)
+    if recipe.axes[recipe.leading].start != NULL:
+        fold.turns[0] = <char*> taken(shelf, size)         # the accumulator stays: windows share columns
+        fold.by_width = <char*> taken(shelf, recipe.widths_found * size)
+        fold.table = <int64_t*> taken(shelf, call.layout.tile * sizeof(int64_t))
+        fold.uneven = <char*> taken(shelf, size)
 
 
 cdef void place_scratch(Scratch* scratch, const Call* call, Shelf* shelf) noexcept nogil:
     """Lay out a thread's scratch."""
     cdef const Recipe* recipe = call.recipe
     cdef const Kernel* kernel = &recipe.value.kernel
-    cdef Py_ssize_t rows = BLOCK + call.slots
-    place_fold(&scratch.value, call, kernel, levels_of(recipe, kernel), shelf)
+    cdef Py_ssize_t rows = BLOCK + call.layout.slots, levels
+    place_fold(&scratch.value, call, kernel, levels_of(call.layout.nodes // kernel.block), shelf)
     if kernel.block == 1:
-        scratch.lifted = <char*> taken(shelf, rows * kernel.width * kernel.planes * call.pitch)
+        scratch.lifted = <char*> taken(shelf, rows * kernel.width * kernel.planes * call.layout.pitch)
     if recipe.masked:
-        place_fold(&scratch.count, call, &recipe.count.kernel, 2, shelf)
-        scratch.loaded = <char*> taken(shelf, call.pitch * recipe.row_width)
-        scratch.mask = <uint8_t*> taken(shelf, call.pitch)
-        scratch.valid = <uint8_t*> taken(shelf, rows * call.pitch)
+        # Counts are exact in any order: rows need two levels, parts of windows the tree.
+        levels = 2 if call.layout.listed else levels_of(call.layout.nodes // BLOCK)
+        place_fold(&scratch.count, call, &recipe.count.kernel, levels, shelf)
+        scratch.loaded = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
+        scratch.mask = <uint8_t*> taken(shelf, call.layout.pitch)
+        scratch.valid = <uint8_t*> taken(shelf, rows * call.layout.pitch)
     if not (recipe.masked or not call.rows_in_place):
         rows = BLOCK                                       # for padded columns only
-    scratch.rows = <char*> taken(shelf, rows * call.pitch * recipe.row_width)
-    scratch.constant = <char*> taken(shelf, call.pitch * recipe.row_width)
-    scratch.counts = <double*> taken(shelf, call.pitch * sizeof(double))
-    scratch.natural = <char*> taken(shelf, call.pitch * recipe.natural_width)
-    scratch.wide = <char*> taken(shelf, call.pitch * 8)
-    scratch.result = <char*> taken(shelf, call.pitch * recipe.out_width)
-    scratch.places = <int64_t*> taken(shelf, call.pitch * sizeof(int64_t))
-    scratch.column_sources = <int64_t*> taken(shelf, call.pitch * sizeof(int64_t))
-    scratch.kept = <int64_t*> taken(shelf, call.slots * sizeof(int64_t))
-    scratch.stamps = <Py_ssize_t*> taken(shelf, call.slots * sizeof(Py_ssize_t))
-    scratch.sources = <const char**> taken(shelf, recipe.most_rows * sizeof(char*))
-    scratch.masks = <const uint8_t**> taken(shelf, recipe.most_rows * sizeof(char*))
-    scratch.order = <int64_t*> taken(shelf, recipe.most_rows * sizeof(int64_t))
-    scratch.name = <int64_t*> taken(shelf, recipe.most_rows * sizeof(int64_t))
-    scratch.flat = <int64_t*> taken(shelf, recipe.most_rows * sizeof(int64_t))
+    scratch.rows = <char*> taken(shelf, rows * call.layout.pitch * recipe.row_width)
+    scratch.constant = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
+    scratch.counts = <double*> taken(shelf, call.layout.pitch * sizeof(double))
+    scratch.natural = <char*> taken(shelf, call.layout.pitch * recipe.natural_width)
+    scratch.wide = <char*> taken(shelf, call.layout.pitch * 8)
+    scratch.result = <char*> taken(shelf, call.layout.pitch * recipe.out_width)
+    scratch.places = <int64_t*> taken(shelf, call.layout.pitch * sizeof(int64_t))
+    scratch.column_sources = <int64_t*> taken(shelf, call.layout.pitch * sizeof(int64_t))
+    scratch.kept = <int64_t*> taken(shelf, call.layout.slots * sizeof(int64_t))
+    scratch.stamps = <Py_ssize_t*> taken(shelf, call.layout.slots * sizeof(Py_ssize_t))
+    scratch.sources = <const char**> taken(shelf, call.layout.listed * sizeof(char*))
+    scratch.masks = <const uint8_t**> taken(shelf, call.layout.listed * sizeof(char*))
+    scratch.order = <int64_t*> taken(shelf, call.layout.listed * sizeof(int64_t))
+    scratch.name = <int64_t*> taken(shelf, call.layout.listed * sizeof(int64_t))
 
 
 # --- the rows of a window
 
-cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t row) noexcept nogil:
-    """List the image rows of output row `row`, in order, through all leading axes; absent ones are left out."""
+cdef void seek(Scratch* scratch, const Recipe* recipe, Py_ssize_t row) noexcept nogil:
+    """Stand at an output row."""
+    cdef Py_ssize_t a
+    for a in range(recipe.leading - 1, -1, -1):
+        scratch.output[a] = row % recipe.axes[a].outputs
+        row = row // recipe.axes[a].outputs
+
+
+cdef inline void advance(Scratch* scratch, const Recipe* recipe) noexcept nogil:
+    """Step to the next output row."""
+    cdef Py_ssize_t a = recipe.leading - 1
+    while a >= 0:
+        scratch.output[a] = scratch.output[a] + 1
+        if scratch.output[a] < recipe.axes[a].outputs:
+            return
+        scratch.output[a] = 0
+        a = a - 1
+
+
+cdef inline char* row_of(const View* view, const Scratch* scratch, Py_ssize_t leading) noexcept nogil:
+    """Where the output row begins in an array of results."""
+    cdef char* place = view.data
+    cdef Py_ssize_t a
+    for a in range(leading):
+        place = place + scratch.output[a] * view.leading[a]
+    return place
+
+
+cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t most) noexcept nogil:
+    """List the image rows of the output row, in order, through all leading axes: from number `first` on, `most` of them.
+
+    Rows that hold nothing are left out, and not numbered.
+    """
     cdef const Recipe* recipe = call.recipe
     cdef const Axis* axis
-    cdef Py_ssize_t output[MOST_AXES]
-    cdef Py_ssize_t tap[MOST_AXES]
-    cdef Py_ssize_t a, rest = row, place = 0, source, flat, columns = recipe.axes[recipe.leading].length
+    cdef Py_ssize_t starts[MOST_AXES]
+    cdef Py_ssize_t firsts[MOST_AXES]
+    cdef Py_ssize_t stops[MOST_AXES]
+    cdef Py_ssize_t taps[MOST_AXES]
+    cdef Py_ssize_t a, t, last = recipe.leading - 1, rest = first, found = 0, source, place, outer_place
+    cdef int64_t flat, outer_flat
     cdef char* begin
     cdef char* mask
-    cdef bint absent, constant
-    for a in range(recipe.leading - 1, 0, -1):
-        output[a] = rest % recipe.axes[a].outputs
-        rest = rest // recipe.axes[a].outputs
-        tap[a] = 0
-    output[0] = rest
-    tap[0] = 0
-    scratch.present = 0
+    cdef bint constant, is_constant
+    scratch.present = 1
+    for a in range(recipe.leading):
+        axis = &recipe.axes[a]
+        starts[a] = start_of(axis, scratch.output[a])
+        find_taps(axis, scratch.output[a], &firsts[a], &stops[a])
+        scratch.present = scratch.present * (stops[a] - firsts[a])
+    scratch.listed = min(most, scratch.present - first)
+    if scratch.listed <= 0:
+        scratch.listed = 0
+        return
+    if last < 0:
+        scratch.sources[0] = call.image.data
+        scratch.masks[0] = <const uint8_t*> call.mask.data
+        scratch.order[0] = scratch.name[0] = 0
+        return
+    for a in range(last, -1, -1):
+        taps[a] = firsts[a]
+        if rest:
+            taps[a] = firsts[a] + rest % (stops[a] - firsts[a])
+            rest = rest // (stops[a] - firsts[a])
     while True:
         begin = call.image.data
         mask = call.mask.data
-        flat = 0
-        absent = constant = False
-        for a in range(recipe.leading):
+        outer_flat = outer_place = 0
+        constant = False
+        for a in range(last):
             axis = &recipe.axes[a]
-            source = source_of(axis, output[a] * axis.stride - axis.before + tap[a] * axis.step)
+            source = source_of(axis, starts[a] + taps[a] * axis.step)
             if source < 0:
-                absent = absent or source == ABSENT
                 constant = True
                 source = 0
             begin = begin + source * call.image.leading[a]
             mask = mask + source * call.mask.leading[a]
-            flat = flat * axis.length + source
-        scratch.flat[place] = <int64_t> CONSTANT if constant else flat * columns * recipe.inner
-        if not absent:
-            scratch.sources[scratch.present] = NULL if constant else begin
-            scratch.masks[scratch.present] = <const uint8_t*> mask
-            scratch.order[scratch.present] = place * recipe.axes[recipe.leading].taps
-            scratch.name[scratch.present] = flat
-            scratch.present = scratch.present + 1
-        place = place + 1
-        a = recipe.leading - 1
-        while a >= 0:
-            tap[a] = tap[a] + 1
-            if tap[a] < recipe.axes[a].taps:
+            outer_flat = outer_flat * axis.length + source
+            outer_place = outer_place * axis.taps + taps[a]
+        axis = &recipe.axes[last]
+        outer_flat = outer_flat * axis.length
+        outer_place = outer_place * axis.taps
+        for t in range(taps[last], stops[last]):
+            source = source_of(axis, starts[last] + t * axis.step)
+            is_constant = constant or source < 0
+            if source < 0:
+                source = 0
+            flat = outer_flat + source
+            place = outer_place + t
+            scratch.sources[found] = NULL if is_constant else begin + source * call.image.leading[last]
+            scratch.masks[found] = <const uint8_t*> (mask + source * call.mask.leading[last])
+            scratch.order[found] = place * recipe.axes[recipe.leading].taps
+            scratch.name[found] = flat
+            found = found + 1
+            if found == scratch.listed:
+                return
+        taps[last] = firsts[last]
+        for a in range(last - 1, -1, -1):
+            taps[a] = taps[a] + 1
+            if taps[a] < stops[a]:
                 break
-            tap[a] = 0
-            a = a - 1
-        if a < 0:
-            return
+            taps[a] = firsts[a]
+
+
+cdef int64_t flat_row(const Scratch* scratch, const Recipe* recipe, int64_t place) noexcept nogil:
+    """The number of the image row at a place among a window's rows, or CONSTANT."""
+    cdef Py_ssize_t a, tap, source
+    cdef int64_t flat = 0, scale = 1
+    cdef const Axis* axis
+    for a in range(recipe.leading - 1, -1, -1):
+        axis = &recipe.axes[a]
+        tap = place
+        if a > 0:
+            tap = place % axis.taps
+            place = place // axis.taps
+        source = source_of(axis, start_of(axis, scratch.output[a]) + tap * axis.step)
+        if source < 0:
+            return CONSTANT
+        flat = flat + source * scale
+        scale = scale * axis.length
+    return flat
 
 
 # --- a run of columns that all rows fill alike
@@ -443,7 +604,7 @@ cdef void prepare(
     """Row `r` of the window as the kernels read it: where it lies if that will do, else in `slot`."""
     cdef const Recipe* recipe = call.recipe
     cdef Py_ssize_t n = segment.columns * recipe.inner
-    cdef char* target = scratch.rows + slot * call.pitch * recipe.row_width
+    cdef char* target = scratch.rows + slot * call.layout.pitch * recipe.row_width
     cdef char* loaded = scratch.loaded if recipe.masked else target
     cdef const uint8_t* mask = NULL
     cdef const char* source = scratch.sources[r]
@@ -470,7 +631,7 @@ cdef void prepare(
                 mask = scratch.mask
     valid[0] = NULL
     if recipe.masked:
-        valid[0] = scratch.valid + slot * call.pitch
+        valid[0] = scratch.valid + slot * call.layout.pitch
         recipe.select(target, <uint8_t*> valid[0], row[0], mask, recipe.omit, n, recipe.neutral)
         row[0] = target
 
@@ -478,7 +639,7 @@ cdef void prepare(
 cdef Py_ssize_t slot_of(Scratch* scratch, const Call* call, int64_t name, bint* found) noexcept nogil:
     """The slot that keeps a row, or one that the current window does not use."""
     cdef Py_ssize_t slot, idle = 0
-    for slot in range(call.slots):
+    for slot in range(call.layout.slots):
         if scratch.kept[slot] == name:
             found[0] = True
             scratch.stamps[slot] = scratch.stamp
@@ -493,7 +654,7 @@ cdef Py_ssize_t slot_of(Scratch* scratch, const Call* call, int64_t name, bint* 
 
 cdef inline bint keeps(const Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t r) noexcept nogil:
     """Whether row `r` is worth keeping for the next windows: long, and not where it can be read again."""
-    return call.slots > 0 and segment.sources == NULL and scratch.sources[r] != NULL
+    return call.layout.slots > 0 and segment.sources == NULL and scratch.sources[r] != NULL
 
 
 cdef void* prepared(
@@ -515,41 +676,69 @@ cdef void* prepared(
     if not found or (call.rows_in_place and not recipe.masked):
         prepare(scratch, call, segment, r, slot, row, valid)
     else:
-        row[0] = scratch.rows + slot * call.pitch * recipe.row_width
-        valid[0] = scratch.valid + slot * call.pitch if recipe.masked else NULL
+        row[0] = scratch.rows + slot * call.layout.pitch * recipe.row_width
+        valid[0] = scratch.valid + slot * call.layout.pitch if recipe.masked else NULL
     if not lifts:
         return NULL
-    state = scratch.lifted + slot * kernel.width * kernel.planes * call.pitch
+    state = scratch.lifted + slot * kernel.width * kernel.planes * call.layout.pitch
     if not found:
         kernel.gather(
-            state, row, valid, &scratch.order[r], 1, segment.columns * recipe.inner, call.pitch,
+            state, row, valid, &scratch.order[r], 1, segment.columns * recipe.inner, call.layout.pitch,
             recipe.value.parameters,
         )
     return state
 
 
-cdef inline void join(
-    Fold* fold, char** node, Py_ssize_t depth, Py_ssize_t offset, Py_ssize_t n, const Call* call, const Lane* lane,
-) noexcept nogil:
-    """Fold the last of `depth` nodes into the one before it."""
-    cdef char* target = fold.levels[depth - 2] + offset
-    if node[depth - 2] == target:
-        lane.kernel.fold(target, node[depth - 1], n, call.pitch, lane.parameters)
-    else:
-        lane.kernel.merge(target, node[depth - 2], node[depth - 1], n, call.pitch, 0, lane.parameters)
-        node[depth - 2] = target
-
-
 cdef inline void copy_state(
     char* target, const char* source, Py_ssize_t n, const Call* call, const Kernel* kernel,
 ) noexcept nogil:
-    cdef Py_ssize_t plane, pitch = call.pitch * kernel.width
+    cdef Py_ssize_t plane, pitch = call.layout.pitch * kernel.width
     for plane in range(kernel.planes):
         memcpy(target + plane * pitch, source + plane * pitch, n * kernel.width)
 
 
+cdef inline void join(
+    Tree* tree, Fold* fold, Py_ssize_t offset, Py_ssize_t n, const Call* call, const Lane* lane,
+) noexcept nogil:
+    """Fold the last node into the one before it."""
+    cdef Py_ssize_t before = tree.depth - 2
+    cdef char* target = fold.levels[before] + offset
+    if tree.node[before] == target:
+        lane.kernel.fold(target, tree.node[before + 1], n, call.layout.pitch, lane.parameters)
+    else:
+        lane.kernel.merge(
+            target, tree.node[before], tree.node[before + 1], n, call.layout.pitch, 0, lane.parameters,
+        )
+        tree.node[before] = target
+    tree.depth = tree.depth - 1
+
+
+cdef inline void grow(
+    Tree* tree, Fold* fold, Py_ssize_t offset, Py_ssize_t n, const Call* call, const Lane* lane, bint is_full,
+) noexcept nogil:
+    """Count in the node at `tree.depth`; join it, if it is of full size, with all neighbours that are complete."""
+    cdef Py_ssize_t whole
+    tree.depth = tree.depth + 1
+    if is_full:
+        tree.whole = tree.whole + 1
+        whole = tree.whole
+        while whole & 1 == 0:
+            join(tree, fold, offset, n, call, lane)
+            whole = whole >> 1
+
+
+cdef inline void finish_tree(
+    Tree* tree, Fold* fold, Py_ssize_t offset, Py_ssize_t n, const Call* call, const Lane* lane,
+) noexcept nogil:
+    """Join what is left, from the end; the state is that of the accumulator."""
+    while tree.depth > 1:
+        join(tree, fold, offset, n, call, lane)
+    if tree.depth and tree.node[0] != fold.levels[0] + offset:
+        copy_state(fold.levels[0] + offset, tree.node[0], n, call, &lane.kernel)
+
+
 cdef void down(Scratch* scratch, const Call* call, const Segment* segment) noexcept nogil:
-    """Fold the window's rows over one segment into the accumulator by the tree T, and count them."""
+    """Fold the listed rows over one segment into the accumulator by the tree T, and count them."""
     cdef const Recipe* recipe = call.recipe
     cdef const Kernel* kernel = &recipe.value.kernel
     cdef const Kernel* counter = &recipe.count.kernel
@@ -559,60 +748,49 @@ cdef void down(Scratch* scratch, const Call* call, const Segment* segment) noexc
     cdef Py_ssize_t count_offset = segment.offset * recipe.inner * counter.width
     cdef const void* rows[BLOCK]
     cdef const uint8_t* valid[BLOCK]
-    cdef char* node[MOST_LEVELS]
-    cdef Py_ssize_t depth = 0, blocks = 0, r = 0, i, left, rows_taken, whole
-    while r < scratch.present:
-        left = scratch.present - r
+    cdef Tree tree
+    cdef char* node = NULL
+    cdef Py_ssize_t r = 0, i, left, rows_taken
+    tree.depth = tree.whole = 0
+    while r < scratch.listed:
+        left = scratch.listed - r
         rows_taken = 1
         if kernel.block == BLOCK:
             rows_taken = 8 if left >= 8 else 4 if left >= 4 else left
         for i in range(rows_taken):
-            node[depth] = <char*> prepared(scratch, call, segment, r + i, i, &rows[i], &valid[i])
+            node = <char*> prepared(scratch, call, segment, r + i, i, &rows[i], &valid[i])
         if recipe.masked:                                  # counts are exact in any order
             counter.gather(
                 scratch.count.levels[0 if r == 0 else 1] + count_offset, <const void**> valid, valid,
-                scratch.order, rows_taken, n, call.pitch, recipe.count.parameters,
+                scratch.order, rows_taken, n, call.layout.pitch, recipe.count.parameters,
             )
             if r > 0:
                 counter.fold(
                     scratch.count.levels[0] + count_offset, scratch.count.levels[1] + count_offset, n,
-                    call.pitch, recipe.count.parameters,
+                    call.layout.pitch, recipe.count.parameters,
                 )
-        if kernel.planes and kernel.block == BLOCK:
-            node[depth] = fold.levels[depth] + offset
-            kernel.gather(
-                node[depth], rows, valid, scratch.order + r, rows_taken, n, call.pitch, recipe.value.parameters,
-            )
-        elif kernel.planes and not keeps(scratch, call, segment, r):
-            copy_state(fold.levels[depth] + offset, node[depth], n, call, kernel)
-            node[depth] = fold.levels[depth] + offset
+        if kernel.planes:
+            if kernel.block == BLOCK:
+                node = fold.levels[tree.depth] + offset
+                kernel.gather(
+                    node, rows, valid, scratch.order + r, rows_taken, n, call.layout.pitch, recipe.value.parameters,
+                )
+            elif not keeps(scratch, call, segment, r):
+                copy_state(fold.levels[tree.depth] + offset, node, n, call, kernel)
+                node = fold.levels[tree.depth] + offset
+            tree.node[tree.depth] = node
+            grow(&tree, fold, offset, n, call, &recipe.value, rows_taken == kernel.block)
         r = r + rows_taken
-        if kernel.planes == 0:
-            continue
-        depth = depth + 1
-        if rows_taken == kernel.block:
-            blocks = blocks + 1
-            whole = blocks
-            while whole & 1 == 0:
-                join(fold, node, depth, offset, n, call, &recipe.value)
-                depth = depth - 1
-                whole = whole >> 1
-    while depth > 1:
-        join(fold, node, depth, offset, n, call, &recipe.value)
-        depth = depth - 1
-    if depth and node[0] != fold.levels[0] + offset:
-        copy_state(fold.levels[0] + offset, node[0], n, call, kernel)
+    finish_tree(&tree, fold, offset, n, call, &recipe.value)
 
 
 cdef inline char* another(Fold* fold, const char* used, const char* kept_row) noexcept nogil:
-    """A row of scratch for doubling: the accumulator or one of two spares, neither of the two named."""
+    """A row of scratch for doubling, neither of the two named."""
     cdef int i
-    if used != fold.levels[0] and kept_row != fold.levels[0]:
-        return fold.levels[0]
     for i in range(2):
-        if used != fold.spare[i] and kept_row != fold.spare[i]:
-            return fold.spare[i]
-    return fold.spare[1]
+        if used != fold.turns[i] and kept_row != fold.turns[i]:
+            return fold.turns[i]
+    return fold.turns[2]
 
 
 cdef struct Ladder:
@@ -629,9 +807,26 @@ cdef inline bint fills(const Ladder* ladder, Py_ssize_t outputs) noexcept nogil:
     return ladder.nodes == 1 and (ladder.stride == 1 or outputs == 1)
 
 
-cdef inline bint pairs_alone(const Ladder* ladder, Py_ssize_t inner) noexcept nogil:
-    """Whether every second pair of neighbours is enough."""
-    return ladder.stride & 1 == 0 and ladder.step == 1 and inner == 1
+cdef inline bint pairs_alone(const Ladder* ladder, const Kernel* kernel, Py_ssize_t inner) noexcept nogil:
+    """Whether every second pair of neighbours is enough, and can be had."""
+    return ladder.stride & 1 == 0 and ladder.step == 1 and (
+        inner >= LONG_COLUMN or (inner == 1 and kernel.pair != NULL)
+    )
+
+
+cdef inline void pair_columns(
+    const Call* call, const Lane* lane, char* state, const char* source, Py_ssize_t pairs, Py_ssize_t taps,
+) noexcept nogil:
+    """Join columns 2 i and 2 i + 1, of `taps` columns each."""
+    cdef Py_ssize_t i, inner = call.recipe.inner, size = inner * lane.kernel.width
+    if inner == 1:
+        lane.kernel.pair(state, source, pairs, call.layout.pitch, lane.parameters)
+        return
+    for i in range(pairs):
+        lane.kernel.merge(
+            state + i * size, source + 2 * i * size, source + (2 * i + 1) * size, inner, call.layout.pitch, taps,
+            lane.parameters,
+        )
 
 
 cdef inline void climb(Ladder* ladder, bint halves) noexcept nogil:
@@ -666,34 +861,34 @@ cdef char* across(
     cdef char* fresh
     cdef char* below
     cdef bint last, halves
-    if 1 < ladder.stride <= MOST_LATE_STRIDE and inner > 1 and outputs > 1:
+    if 1 < ladder.stride <= MOST_LATE_STRIDE and inner > 1 and outputs > 1 and not pairs_alone(ladder, kernel, inner):
         # Whole rows of channels are joined faster than columns are picked from them: pick once, at the end.
         shift = ladder.stride
         ladder.stride = 1
         result = across(call, lane, fold, ladder, (outputs - 1) * shift + 1, NULL)
-        fresh = target if target != NULL else fold.spare[2]
+        fresh = target if target != NULL else fold.spare[0]
         for plane in range(kernel.planes):
             lane.compact(
-                fresh + plane * call.pitch * width, result + plane * call.pitch * width, outputs, shift, inner,
+                fresh + plane * call.layout.pitch * width, result + plane * call.layout.pitch * width, outputs, shift, inner,
             )
         return fresh
     while True:
         if ladder.nodes & 1:
             last = ladder.nodes == 1
-            if ladder.nodes == 3 and ladder.stride == 2 and pairs_alone(ladder, inner) and kernel.triple != NULL:
-                if result == NULL:
-                    fresh = target if target != NULL else fold.spare[3]
-                    kernel.triple(fresh, ladder.row, outputs, call.pitch, lane.parameters)
+            if ladder.nodes == 3 and ladder.stride == 2 and pairs_alone(ladder, kernel, inner) and inner == 1:
+                if result == NULL and kernel.triple != NULL:
+                    fresh = target if target != NULL else fold.spare[1]
+                    kernel.triple(fresh, ladder.row, outputs, call.layout.pitch, lane.parameters)
                     return fresh
             part = ladder.row + (ladder.nodes - 1) * ladder.step * inner * width
             fresh = NULL
             if ladder.stride != 1 and outputs > 1:
-                fresh = fold.spare[2]
+                fresh = fold.spare[0]
                 if result == NULL:
-                    fresh = target if last and target != NULL else fold.spare[3]
+                    fresh = target if last and target != NULL else fold.spare[1]
                 for plane in range(kernel.planes):
                     lane.compact(
-                        fresh + plane * call.pitch * width, part + plane * call.pitch * width, outputs,
+                        fresh + plane * call.layout.pitch * width, part + plane * call.layout.pitch * width, outputs,
                         ladder.stride, inner,
                     )
                 part = fresh
@@ -701,28 +896,84 @@ cdef char* across(
                 result = part
                 result_row = ladder.row if fresh == NULL else fresh
             else:
-                fresh = fold.spare[4] if result_row == fold.spare[3] else fold.spare[3]
+                fresh = fold.spare[2] if result_row == fold.spare[1] else fold.spare[1]
                 if last and target != NULL:
                     fresh = target
-                kernel.merge(fresh, part, result, n, call.pitch, ladder.taps, lane.parameters)
+                kernel.merge(fresh, part, result, n, call.layout.pitch, ladder.taps, lane.parameters)
                 result = result_row = fresh
             if last:
                 return result
         below = ladder.row
         shift = ladder.step * inner * width
-        halves = kernel.pair != NULL and pairs_alone(ladder, inner)
+        halves = pairs_alone(ladder, kernel, inner)
         climb(ladder, halves)
         fresh = another(fold, below, result_row)
         if result == NULL and target != NULL and fills(ladder, outputs):
             fresh = target
         ladder.row = fresh
         if halves:
-            kernel.pair(fresh, below, columns_of(ladder, outputs), call.pitch, lane.parameters)
+            pair_columns(call, lane, fresh, below, columns_of(ladder, outputs), ladder.taps >> 1)
         else:
             kernel.merge(
-                fresh, below, below + shift, columns_of(ladder, outputs) * inner, call.pitch, ladder.taps >> 1,
+                fresh, below, below + shift, columns_of(ladder, outputs) * inner, call.layout.pitch, ladder.taps >> 1,
                 lane.parameters,
             )
+
+
+cdef char* across_uneven(
+    const Call* call, const Lane* lane, Fold* fold, Py_ssize_t first, Py_ssize_t outputs,
+) noexcept nogil:
+    """Fold the columns of windows of any width: all of one width at once, then picked, or each by itself."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Kernel* kernel = &lane.kernel
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t columns = columns_under(axis, first, outputs)
+    cdef Py_ssize_t size = recipe.inner * kernel.width, plane_size = call.layout.pitch * kernel.width
+    cdef Py_ssize_t i, places
+    cdef char* target
+    cdef char* state
+    cdef Ladder ladder
+    for i in range(recipe.widths_found if recipe.widths_found else outputs):
+        ladder.row, ladder.taps, ladder.step = fold.levels[0], 1, 1
+        if recipe.widths_found:
+            target = fold.by_width + i * kernel.planes * plane_size
+            ladder.nodes, ladder.stride = recipe.widths[i], 1
+            places = columns - recipe.widths[i] + 1
+        else:
+            target = fold.uneven + i * size
+            ladder.nodes, ladder.stride = axis.sizes[first + i], 0
+            ladder.row = ladder.row + (axis.start[first + i] - axis.start[first]) * size
+            places = 1
+        if places < 1:
+            continue
+        if ladder.nodes == 0:
+            kernel.identity(target, recipe.inner, call.layout.pitch, lane.parameters)
+            continue
+        state = across(call, lane, fold, &ladder, places, target)
+        if state != target:
+            copy_state(target, state, places * recipe.inner, call, kernel)
+    if recipe.widths_found:
+        for i in range(kernel.planes):
+            lane.pick(
+                fold.uneven + i * plane_size, fold.by_width + i * plane_size, fold.table, outputs, recipe.inner,
+            )
+    return fold.uneven
+
+
+cdef void find_states(
+    Fold* fold, const Call* call, const Kernel* kernel, Py_ssize_t first, Py_ssize_t outputs,
+) noexcept nogil:
+    """Where among the rows by width the state of each output of a tile begins, in numbers."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t j, i = 0, size
+    for j in range(first, first + outputs):
+        size = axis.sizes[j]
+        while recipe.widths[i] != size:
+            i = i + 1 if i + 1 < recipe.widths_found else 0
+        fold.table[j - first] = i * kernel.planes * call.layout.pitch
+        if size:
+            fold.table[j - first] += (axis.start[j] - axis.start[first]) * recipe.inner
 
 
 # --- results
@@ -737,14 +988,14 @@ cdef void write_places(
     cdef int64_t* places = scratch.places
     cdef int64_t place, flat, nothing = -1
     cdef Py_ssize_t j, c, i = 0, column, n = outputs * recipe.inner
-    recipe.finish_places(places, state, NULL, 0, n, call.pitch, &scratch.parameters)
+    recipe.finish_places(places, state, NULL, 0, n, call.layout.pitch, &scratch.parameters)
     for j in range(first, first + outputs):
         for c in range(recipe.inner):
             place = places[i]
             if place >= 0:
-                flat = scratch.flat[place // axis.taps]
-                column = source_of(axis, j * axis.stride - axis.before + (place % axis.taps) * axis.step)
-                places[i] = -1 if flat < 0 or column < 0 else flat + column * recipe.inner + c
+                flat = flat_row(scratch, recipe, place // axis.taps)
+                column = source_of(axis, start_of(axis, j) + (place % axis.taps) * axis.step)
+                places[i] = -1 if flat < 0 or column < 0 else (flat * axis.length + column) * recipe.inner + c
             i = i + 1
     if counts != NULL:
         recipe.blank_places(places, counts, <double> recipe.parameters.minimum, n, &nothing)
@@ -767,7 +1018,7 @@ cdef void write_run(
     cdef char* result = target if call.out_in_place and not call.streams else scratch.result
     cdef char* natural = scratch.natural if recipe.widen != NULL else result
     if recipe.finish != NULL:
-        recipe.finish(natural, state, counts, count, n, call.pitch, &scratch.parameters)
+        recipe.finish(natural, state, counts, count, n, call.layout.pitch, &scratch.parameters)
         row = natural
     if recipe.widen != NULL:
         recipe.widen(scratch.wide, row, n, recipe.fill)
@@ -798,7 +1049,6 @@ cdef void count_columns(Scratch* scratch, const Recipe* recipe, Py_ssize_t first
 
 cdef void write_row(
     Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t stop, char* target,
-    char* places,
 ) noexcept nogil:
     """Write outputs [first, stop): at once if their counts are known by pixel, else the two ends apart."""
     cdef const Recipe* recipe = call.recipe
@@ -806,6 +1056,7 @@ cdef void write_row(
     cdef Py_ssize_t width = recipe.value.kernel.width * recipe.inner
     cdef Py_ssize_t bounds[4]
     cdef Py_ssize_t i, run
+    cdef char* places = row_of(&call.places, scratch, recipe.leading) + first * call.places.column
     if recipe.masked:
         write_run(scratch, call, state, first, stop - first, scratch.counts, 0, target, places)
         return
@@ -831,12 +1082,10 @@ cdef void write_row(
 # --- an item
 
 cdef Py_ssize_t find_segments(
-    Segment* segments, Scratch* scratch, const Recipe* recipe, Py_ssize_t first, Py_ssize_t outputs,
+    Segment* segments, Scratch* scratch, const Recipe* recipe, Py_ssize_t begin, Py_ssize_t columns,
 ) noexcept nogil:
-    """Cut the padded columns of a tile into at most three runs; `first` is -1 where a run holds nothing."""
+    """Cut columns at positions from `begin` on into at most four runs; `first` is -1 where a run holds nothing."""
     cdef const Axis* axis = &recipe.axes[recipe.leading]
-    cdef Py_ssize_t begin = first * axis.stride - axis.before
-    cdef Py_ssize_t columns = (outputs - 1) * axis.stride + (axis.taps - 1) * axis.step + 1
     cdef Py_ssize_t before = min(max(-begin, 0), columns)
     cdef Py_ssize_t inside = min(max(axis.length - begin - before, 0), columns - before)
     cdef Py_ssize_t past = min(max(axis.length + axis.after - begin - before - inside, 0), columns - before - inside)
@@ -866,53 +1115,67 @@ cdef Py_ssize_t find_segments(
     return found
 
 
-cdef inline void begin_ladder(Ladder* ladder, const Recipe* recipe, char* row) noexcept nogil:
-    cdef const Axis* axis = &recipe.axes[recipe.leading]
-    ladder.row = row
-    ladder.nodes, ladder.taps = axis.taps, 1
-    ladder.stride, ladder.step = axis.stride, axis.step
-
-
-cdef char* folded(
-    Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found, Py_ssize_t outputs,
-    char* target,
+cdef inline Py_ssize_t find_lanes(
+    const Lane** lanes, Fold** folds, Scratch* scratch, const Recipe* recipe,
 ) noexcept nogil:
-    """The states, and where pixels are masked the counts, of a tile's outputs in one output row."""
-    cdef const Recipe* recipe = call.recipe
-    cdef const Lane* lanes[2]
-    cdef Fold* folds[2]
-    cdef const Segment* segment
-    cdef Ladder ladder
-    cdef Py_ssize_t s, i, width, used = 0
+    """The lanes in use, one or two of them, or none where every window counts all its samples and no more is asked."""
+    cdef Py_ssize_t used = 0
     if recipe.value.kernel.planes:
-        lanes[used] = &recipe.value
-        folds[used] = &scratch.value
-        used = used + 1
+        lanes[0] = &recipe.value
+        folds[0] = &scratch.value
+        used = 1
     if recipe.masked:
         lanes[used] = &recipe.count
         folds[used] = &scratch.count
         used = used + 1
+    return used
+
+
+cdef void fold_rows(Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found) noexcept nogil:
+    """Fold the listed rows into the accumulators, over all segments."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Lane* lanes[2]
+    cdef Fold* folds[2]
+    cdef const Segment* segment
+    cdef Py_ssize_t s, i, used = find_lanes(lanes, folds, scratch, recipe)
     for s in range(segments_found):
         segment = &segments[s]
-        if scratch.present and (segment.first >= 0 or segment.sources != NULL):
+        if scratch.listed and (segment.first >= 0 or segment.sources != NULL):
             if used:
                 down(scratch, call, segment)
             continue
         for i in range(used):
-            width = lanes[i].kernel.width
             lanes[i].kernel.identity(
-                folds[i].levels[0] + segment.offset * recipe.inner * width, segment.columns * recipe.inner,
-                call.pitch, lanes[i].parameters,
+                folds[i].levels[0] + segment.offset * recipe.inner * lanes[i].kernel.width,
+                segment.columns * recipe.inner, call.layout.pitch, lanes[i].parameters,
             )
+
+
+cdef inline char* fold_columns(
+    const Call* call, const Lane* lane, Fold* fold, Py_ssize_t first, Py_ssize_t outputs, char* target,
+) noexcept nogil:
+    cdef const Axis* axis = &call.recipe.axes[call.recipe.leading]
+    cdef Ladder ladder
+    if axis.start != NULL:
+        return across_uneven(call, lane, fold, first, outputs)
+    ladder.row = fold.levels[0]
+    ladder.nodes, ladder.taps = axis.taps, 1
+    ladder.stride, ladder.step = axis.stride if outputs > 1 else 0, axis.step
+    return across(call, lane, fold, &ladder, outputs, target)
+
+
+cdef char* fold_tile(
+    Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs, char* target,
+) noexcept nogil:
+    """The states of outputs, and where pixels are masked their counts, from the accumulators."""
+    cdef const Recipe* recipe = call.recipe
     if recipe.masked:
-        begin_ladder(&ladder, recipe, scratch.count.levels[0])
         recipe.to_counts(
-            scratch.counts, across(call, &recipe.count, &scratch.count, &ladder, outputs, NULL),
+            scratch.counts, fold_columns(call, &recipe.count, &scratch.count, first, outputs, NULL),
             outputs * recipe.inner, NULL,
         )
     if recipe.value.kernel.planes:
-        begin_ladder(&ladder, recipe, scratch.value.levels[0])
-        return across(call, &recipe.value, &scratch.value, &ladder, outputs, target)
+        return fold_columns(call, &recipe.value, &scratch.value, first, outputs, target)
     return NULL
 
 
@@ -938,50 +1201,156 @@ cdef void write_quads(
         recipe.compact_out(target, scratch.result, outputs, 2, recipe.inner)
 
 
+cdef void begin_tile(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
+    cdef const Recipe* recipe = call.recipe
+    memset(scratch.kept, 0xff, call.layout.slots * sizeof(int64_t))
+    memset(scratch.stamps, 0, call.layout.slots * sizeof(Py_ssize_t))
+    if recipe.widths_found:
+        find_states(&scratch.value, call, &recipe.value.kernel, first, outputs)
+        if recipe.masked:
+            find_states(&scratch.count, call, &recipe.count.kernel, first, outputs)
+
+
 cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
+    """Pool a block of output rows over a tile of output columns."""
     cdef const Recipe* recipe = call.recipe
     cdef const Axis* axis = &recipe.axes[recipe.leading]
-    cdef Py_ssize_t tiles = divided_up(axis.outputs, call.tile)
-    cdef Py_ssize_t first = item % tiles * call.tile
-    cdef Py_ssize_t stop = min(first + call.tile, axis.outputs)
+    cdef Py_ssize_t tiles = divided_up(axis.outputs, call.layout.tile)
+    cdef Py_ssize_t first = item % tiles * call.layout.tile
+    cdef Py_ssize_t outputs = min(call.layout.tile, axis.outputs - first)
     cdef Py_ssize_t row = item // tiles * call.block
     cdef Py_ssize_t end = min(row + call.block, recipe.rows)
-    cdef Py_ssize_t a, rest, index, found
+    cdef Py_ssize_t found
     cdef Segment segments[4]
     cdef char* state
     cdef char* target
-    cdef char* places
     cdef bint quads
     cdef bint straight = (
         call.out_in_place and not call.streams
         and recipe.finish == NULL and recipe.widen == NULL and recipe.value.kernel.planes == 1
     )
-    found = find_segments(segments, scratch, recipe, first, stop - first)
+    found = find_segments(segments, scratch, recipe, start_of(axis, first), columns_under(axis, first, outputs))
     quads = (
-        recipe.quad != NULL and call.out_in_place and found == 1 and is_whole(axis, first) and is_whole(axis, stop - 1)
+        recipe.quad != NULL and call.out_in_place and found == 1
+        and is_whole(axis, first) and is_whole(axis, first + outputs - 1)
     )
-    memset(scratch.kept, 0xff, call.slots * sizeof(int64_t))
-    memset(scratch.stamps, 0, call.slots * sizeof(Py_ssize_t))
+    begin_tile(scratch, call, first, outputs)
+    seek(scratch, recipe, row)
     while row < end:
-        target = call.out.data + first * call.out.column
-        places = call.places.data + first * call.places.column
-        rest = row
-        for a in range(recipe.leading - 1, 0, -1):
-            index = rest % recipe.axes[a].outputs
-            rest = rest // recipe.axes[a].outputs
-            target = target + index * call.out.leading[a]
-            places = places + index * call.places.leading[a]
-        target = target + rest * call.out.leading[0]
-        places = places + rest * call.places.leading[0]
+        target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
         scratch.stamp = row + 1
-        find_rows(scratch, call, row)
+        find_rows(scratch, call, 0, recipe.most_rows)
         if quads and scratch.present == 2:
-            write_quads(scratch, call, segments, stop - first, target)
-            row = row + 1
-            continue
-        state = folded(scratch, call, segments, found, stop - first, target if straight else NULL)
-        write_row(scratch, call, state, first, stop, target, places)
+            write_quads(scratch, call, segments, outputs, target)
+        else:
+            fold_rows(scratch, call, segments, found)
+            state = fold_tile(scratch, call, first, outputs, target if straight else NULL)
+            write_row(scratch, call, state, first, first + outputs, target)
+        advance(scratch, recipe)
         row = row + 1
+
+
+# --- parts of windows
+
+cdef inline Py_ssize_t part_bytes(const Parts* parts, const Recipe* recipe, const Kernel* kernel) noexcept nogil:
+    """Of a state row that a part leaves behind."""
+    return divided_up(parts.columns * recipe.inner * kernel.planes * kernel.width, ALIGNMENT) * ALIGNMENT
+
+
+cdef inline void copy_part(
+    char* target, Py_ssize_t target_plane, const char* source, Py_ssize_t source_plane, Py_ssize_t n,
+    const Kernel* kernel,
+) noexcept nogil:
+    """A run of a state row, between rows whose planes are that many numbers apart."""
+    cdef Py_ssize_t plane
+    for plane in range(kernel.planes):
+        memcpy(
+            target + plane * target_plane * kernel.width, source + plane * source_plane * kernel.width,
+            n * kernel.width,
+        )
+
+
+cdef void work_on_part(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
+    """Fold a part of an output row's rows over a piece of its columns, and leave the states behind."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Parts* parts = &call.parts
+    cdef const Lane* lanes[2]
+    cdef Fold* folds[2]
+    cdef Segment segments[4]
+    cdef Py_ssize_t pieces = divided_up(parts.columns, parts.piece)
+    cdef Py_ssize_t first = item % pieces * parts.piece
+    cdef Py_ssize_t columns = min(parts.piece, parts.columns - first)
+    cdef Py_ssize_t part = item // pieces % parts.count
+    cdef Py_ssize_t i, found
+    cdef char* target
+    seek(scratch, recipe, item // pieces // parts.count)
+    find_rows(scratch, call, part * parts.rows, parts.rows)
+    if scratch.listed == 0:
+        return
+    found = find_segments(
+        segments, scratch, recipe, start_of(&recipe.axes[recipe.leading], 0) + first, columns,
+    )
+    fold_rows(scratch, call, segments, found)
+    for i in range(find_lanes(lanes, folds, scratch, recipe)):
+        target = parts.values if lanes[i] == &recipe.value else parts.counts
+        copy_part(
+            target + item // pieces * part_bytes(parts, recipe, &lanes[i].kernel)
+            + first * recipe.inner * lanes[i].kernel.width,
+            parts.columns * recipe.inner, folds[i].levels[0], call.layout.pitch, columns * recipe.inner,
+            &lanes[i].kernel,
+        )
+
+
+cdef void join_parts(
+    Scratch* scratch, const Call* call, const Lane* lane, Fold* fold, Py_ssize_t row, Py_ssize_t first,
+    Py_ssize_t columns,
+) noexcept nogil:
+    """Join what the parts of an output row have left, over some of its columns, into the accumulator."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Parts* parts = &call.parts
+    cdef const Kernel* kernel = &lane.kernel
+    cdef Py_ssize_t size = part_bytes(parts, recipe, kernel)
+    cdef const char* source = parts.values if lane == &recipe.value else parts.counts
+    cdef Py_ssize_t part
+    cdef Tree tree
+    tree.depth = tree.whole = 0
+    source = source + row * parts.count * size + first * recipe.inner * kernel.width
+    for part in range(divided_up(scratch.present, parts.rows)):
+        tree.node[tree.depth] = fold.levels[tree.depth]
+        copy_part(
+            tree.node[tree.depth], call.layout.pitch, source + part * size, parts.columns * recipe.inner,
+            columns * recipe.inner, kernel,
+        )
+        grow(&tree, fold, 0, columns * recipe.inner, call, lane, True)
+    finish_tree(&tree, fold, 0, columns * recipe.inner, call, lane)
+    if tree.depth == 0:
+        kernel.identity(fold.levels[0], columns * recipe.inner, call.layout.pitch, lane.parameters)
+
+
+cdef void work_on_whole(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
+    """Pool a tile of an output row from what its parts have left."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef const Lane* lanes[2]
+    cdef Fold* folds[2]
+    cdef Py_ssize_t tiles = divided_up(axis.outputs, call.layout.tile)
+    cdef Py_ssize_t first = item % tiles * call.layout.tile
+    cdef Py_ssize_t outputs = min(call.layout.tile, axis.outputs - first)
+    cdef Py_ssize_t i
+    cdef char* state
+    begin_tile(scratch, call, first, outputs)
+    seek(scratch, recipe, item // tiles)
+    find_rows(scratch, call, 0, 0)
+    for i in range(find_lanes(lanes, folds, scratch, recipe)):
+        join_parts(
+            scratch, call, lanes[i], folds[i], item // tiles, start_of(axis, first) - start_of(axis, 0),
+            columns_under(axis, first, outputs),
+        )
+    state = fold_tile(scratch, call, first, outputs, NULL)
+    write_row(
+        scratch, call, state, first, first + outputs,
+        row_of(&call.out, scratch, recipe.leading) + first * call.out.column,
+    )
 
 
 # --- the Python face
@@ -1025,7 +1394,8 @@ cdef class Program:
             if a < recipe.leading:
                 recipe.rows *= recipe.axes[a].outputs
                 recipe.most_rows *= recipe.axes[a].taps
-                recipe.overlapping |= table.stride < table.extent
+                recipe.overlapping |= table.overlaps
+        self.find_widths()
         self.pixels = self.outputs = recipe.inner
         for a in range(recipe.leading + 1):
             self.pixels *= recipe.axes[a].length
@@ -1040,8 +1410,8 @@ cdef class Program:
         recipe.load = <load_t> <size_t> functions["load"]
         recipe.load_mask = <load_t> <size_t> functions["load_mask"]
         recipe.select = <select_t> <size_t> functions["select"]
-        self.take_lane(&recipe.value, functions["value"], functions["compact"])
-        self.take_lane(&recipe.count, functions["count"], functions["compact"])
+        self.take_lane(&recipe.value, functions["value"], functions["compact"], functions["pick"])
+        self.take_lane(&recipe.count, functions["count"], functions["compact"], functions["pick"])
         recipe.to_counts = <convert_t> <size_t> functions["to_counts"]
         recipe.quad = <quad_t> <size_t> functions["quad"]
         recipe.compact_out = <compact_t> <size_t> functions["compact"][settings["out_width"]]
@@ -1059,16 +1429,17 @@ cdef class Program:
         memcpy(recipe.neutral, <const char*> neutral, len(neutral))
         memcpy(recipe.constant, <const char*> constant, len(constant))
         memcpy(recipe.fill, <const char*> fill, len(fill))
-        self.lay_out(False)
-        self.lay_out(True)
+        self.lay_out(&self.layouts[0], False, recipe.most_rows, recipe.most_rows, 0)
+        self.lay_out(&self.layouts[1], True, recipe.most_rows, recipe.most_rows, 0)
 
-    cdef int take_lane(self, Lane* lane, kernel, compact) except -1:
+    cdef int take_lane(self, Lane* lane, kernel, compact, pick) except -1:
         lane.parameters = &self.recipe.parameters
         if kernel is None:                                 # the count alone decides
             lane.kernel.block = BLOCK
             return 0
         lane.kernel = (<Kernel*> <size_t> kernel)[0]
         lane.compact = <compact_t> <size_t> compact[lane.kernel.width]
+        lane.pick = <pick_t> <size_t> pick[lane.kernel.width]
         return 0
 
     cdef int take_axis(self, Axis* axis, table) except -1:
@@ -1077,24 +1448,37 @@ cdef class Program:
         axis.before, axis.after = table.before, table.after
         axis.ignores = table.mode == "ignore"
         axis.outside = CONSTANT if table.mode == "constant" else ABSENT
-        if table.mode in ("ignore", "constant"):
-            return 0
-        axis.outside_before = <int64_t*> malloc(max(axis.before, 1) * sizeof(int64_t))
-        axis.outside_after = <int64_t*> malloc(max(axis.after, 1) * sizeof(int64_t))
-        if axis.outside_before == NULL or axis.outside_after == NULL:
-            raise MemoryError
-        cdef Py_ssize_t i
-        cdef const int64_t[::1] before = table.outside_before
-        cdef const int64_t[::1] after = table.outside_after
-        for i in range(axis.before):
-            axis.outside_before[i] = before[i]
-        for i in range(axis.after):
-            axis.outside_after[i] = after[i]
+        if not table.is_even:
+            axis.start = copied(table.start)
+            axis.sizes = copied(table.taps)
+        if table.mode not in ("ignore", "constant"):
+            axis.outside_before = copied(table.outside_before)
+            axis.outside_after = copied(table.outside_after)
         return 0
+
+    cdef void find_widths(self) noexcept:
+        """Note the widths of uneven windows, if it pays to fold all windows of a width at once."""
+        cdef Recipe* recipe = &self.recipe
+        cdef const Axis* axis = &recipe.axes[recipe.leading]
+        cdef Py_ssize_t j, i
+        recipe.widths_found = 0
+        if axis.start == NULL or recipe.inner >= LONG_COLUMN or axis.taps * recipe.inner > WIDE:
+            return
+        for j in range(axis.outputs):
+            i = 0
+            while i < recipe.widths_found and recipe.widths[i] != axis.sizes[j]:
+                i = i + 1
+            if i == MOST_WIDTHS:
+                recipe.widths_found = 0
+                return
+            recipe.widths[i] = axis.sizes[j]
+            recipe.widths_found = max(recipe.widths_found, i + 1)
 
     def __dealloc__(self):
         cdef Py_ssize_t a
         for a in range(self.recipe.leading + 1):
+            free(self.recipe.axes[a].start)
+            free(self.recipe.axes[a].sizes)
             free(self.recipe.axes[a].outside_before)
             free(self.recipe.axes[a].outside_after)
 
@@ -1154,11 +1538,8 @@ cdef class Program:
     cdef int run(self, Call* call, int workers) except -1:
         cdef const Recipe* recipe = &self.recipe
         cdef const Axis* columns = &recipe.axes[recipe.leading]
-        cdef Layout* layout
-        cdef int overflowed = 0
-        cdef Py_ssize_t tiles, items, item, per_thread
-        cdef char* memory
-        cdef char* aligned
+        cdef Memory memory = Memory()
+        cdef Py_ssize_t tiles, items, item
         call.rows_in_place = not recipe.converts_rows and self.lies_in_rows(&call.image, recipe.row_width)
         call.mask_in_place = self.lies_in_rows(&call.mask, 1)
         call.out_in_place = self.lies_in_rows(&call.out, recipe.out_width)
@@ -1167,33 +1548,79 @@ cdef class Program:
             STREAMED_FROM, recipe.pixel_width * self.pixels + 1
         )
         call.places_in_place = self.lies_in_rows(&call.places, sizeof(int64_t))
-        layout = &self.layouts[call.rows_in_place]
-        call.tile, call.pitch, call.slots = layout.tile, layout.pitch, layout.slots
-        tiles = divided_up(columns.outputs, call.tile)
+        call.layout = self.layouts[call.rows_in_place]
+        call.parts.rows = 0
+        tiles = divided_up(columns.outputs, call.layout.tile)
+        # A call of few items keeps few threads busy; one output that is too wide for the scratch is slow.
+        if recipe.most_rows >= 2 * LEAST_PART and recipe.value.kernel.planes + recipe.masked and (
+            (workers > 1 and tiles * recipe.rows < PARTED_FROM * workers)
+            or (call.layout.bytes > 2 * SCRATCH and recipe.rows <= PARTED_FROM)
+        ):
+            return self.run_in_parts(call, workers)
         call.block = recipe.rows
         if workers > 1:
             call.block = divided_up(recipe.rows, divided_up(ITEMS_PER_WORKER * workers, tiles))
         items = tiles * divided_up(recipe.rows, call.block)
         workers = min(workers, items)
-        per_thread = layout.bytes
-        memory = <char*> malloc(workers * per_thread + ALIGNMENT)
-        if memory == NULL:
-            raise MemoryError(f"no memory for {workers} x {per_thread} bytes of scratch")
-        aligned = memory + (ALIGNMENT - <Py_ssize_t> (<uintptr_t> memory % ALIGNMENT)) % ALIGNMENT
+        memory.allot(workers, call.layout.bytes)
         with nogil:
             if workers == 1:
-                begin(call, aligned)
+                begin(call, memory.start)
                 for item in range(items):
-                    work(call, item, <Scratch*> aligned)
+                    work(call, item, <Scratch*> memory.start)
             else:
                 with parallel(num_threads=workers):
-                    begin(call, aligned + threadid() * per_thread)
+                    begin(call, memory.start + threadid() * memory.per_thread)
                     for item in prange(items, schedule="dynamic"):
-                        work(call, item, <Scratch*> (aligned + threadid() * per_thread))
-        for item in range(workers):
-            overflowed |= (<Scratch*> (aligned + item * per_thread)).parameters.overflowed
-        free(memory)
-        return overflowed
+                        work(call, item, <Scratch*> (memory.start + threadid() * memory.per_thread))
+        return memory.overflowed()
+
+    cdef int run_in_parts(self, Call* call, int workers) except -1:
+        """As `run`; `down` is shared between the threads, then the rest."""
+        cdef const Recipe* recipe = &self.recipe
+        cdef const Axis* columns = &recipe.axes[recipe.leading]
+        cdef Parts* parts = &call.parts
+        cdef Call second
+        cdef Memory memory = Memory(), values = Memory(), counts = Memory()
+        cdef Py_ssize_t wanted = 2 * PARTED_FROM * workers, pieces, parts_wanted, items, second_items, item
+        parts.columns = columns_under(columns, 0, columns.outputs)
+        pieces = min(max(parts.columns * recipe.inner // LEAST_PIECE, 1), wanted)
+        parts.piece = divided_up(parts.columns, pieces)
+        pieces = divided_up(parts.columns, parts.piece)
+        parts_wanted = divided_up(wanted, recipe.rows * pieces)
+        parts.rows = LEAST_PART
+        while parts.rows * parts_wanted < recipe.most_rows:
+            parts.rows = 2 * parts.rows
+        parts.count = divided_up(recipe.most_rows, parts.rows)
+        values.allot(recipe.rows * parts.count, part_bytes(parts, recipe, &recipe.value.kernel))
+        parts.values = values.start
+        if recipe.masked:
+            counts.allot(recipe.rows * parts.count, part_bytes(parts, recipe, &recipe.count.kernel))
+            parts.counts = counts.start
+        second = call[0]
+        self.lay_out(&call.layout, call.rows_in_place, parts.rows, parts.rows, parts.piece)
+        self.lay_out(&second.layout, call.rows_in_place, 0, parts.count * BLOCK, 0)
+        items = recipe.rows * parts.count * pieces
+        second_items = recipe.rows * divided_up(columns.outputs, second.layout.tile)
+        workers = min(workers, items)
+        memory.allot(workers, max(call.layout.bytes, second.layout.bytes))
+        with nogil:
+            if workers == 1:
+                begin(call, memory.start)
+                for item in range(items):
+                    work_on_part(call, item, <Scratch*> memory.start)
+                begin(&second, memory.start)
+                for item in range(second_items):
+                    work_on_whole(&second, item, <Scratch*> memory.start)
+            else:
+                with parallel(num_threads=workers):
+                    begin(call, memory.start + threadid() * memory.per_thread)
+                    for item in prange(items, schedule="dynamic"):
+                        work_on_part(call, item, <Scratch*> (memory.start + threadid() * memory.per_thread))
+                    begin(&second, memory.start + threadid() * memory.per_thread)
+                    for item in prange(second_items, schedule="dynamic"):
+                        work_on_whole(&second, item, <Scratch*> (memory.start + threadid() * memory.per_thread))
+        return memory.overflowed()
 
     cdef Py_ssize_t scratch_bytes(self, const Call* call) noexcept:
         cdef Scratch scratch
@@ -1204,32 +1631,74 @@ cdef class Program:
         place_scratch(&scratch, call, &shelf)
         return shelf.used
 
-    cdef void lay_out(self, bint rows_in_place) noexcept:
-        """The widest tile whose scratch stays within SCRATCH bytes, at least one output."""
-        cdef Call layout_only
-        cdef Call* call = &layout_only
-        cdef Layout* layout = &self.layouts[rows_in_place]
+    cdef Py_ssize_t widest(self, Py_ssize_t tile) noexcept:
+        """Columns under the widest tile of so many outputs, or the outputs if they are more."""
+        cdef const Axis* axis = &self.recipe.axes[self.recipe.leading]
+        cdef Py_ssize_t first = 0, columns = tile
+        if axis.start == NULL:
+            return columns_under(axis, 0, tile)
+        for first in range(0, axis.outputs, tile):
+            columns = max(columns, columns_under(axis, first, min(tile, axis.outputs - first)))
+        return columns
+
+    cdef void lay_out(
+        self, Layout* layout, bint rows_in_place, Py_ssize_t listed, Py_ssize_t nodes, Py_ssize_t piece,
+    ) noexcept:
+        """For pieces of `piece` columns, or, if that is 0, for the widest tile that stays within SCRATCH bytes."""
+        cdef Call call
         cdef const Recipe* recipe = &self.recipe
         cdef const Axis* axis = &recipe.axes[recipe.leading]
-        cdef Py_ssize_t overlap = (axis.taps - 1) * axis.step + 1
-        cdef Py_ssize_t fixed, per_element, columns
+        cdef Py_ssize_t fixed, columns, tile = max(axis.outputs, 1)
         call.recipe = recipe
         call.rows_in_place = rows_in_place
-        call.slots = 0
-        if recipe.overlapping and recipe.most_rows <= MOST_SLOTS and (
+        call.layout.listed, call.layout.nodes = listed, nodes
+        call.layout.tile = call.layout.slots = 0
+        if piece == 0 and listed == recipe.most_rows <= MOST_SLOTS and recipe.overlapping and (
             recipe.masked or not call.rows_in_place or recipe.value.kernel.block == 1
         ):
-            call.slots = recipe.most_rows
-        call.pitch = 0
-        fixed = self.scratch_bytes(call)
-        call.pitch = ALIGNMENT
-        per_element = divided_up(self.scratch_bytes(call) - fixed, ALIGNMENT)
-        columns = (SCRATCH - fixed) // per_element // recipe.inner
-        layout.tile = min(max((columns - overlap) // axis.stride + 1, 1), axis.outputs)
-        columns = (layout.tile - 1) * axis.stride + overlap
-        layout.pitch = call.pitch = divided_up(columns * recipe.inner, ALIGNMENT) * ALIGNMENT
-        layout.slots = call.slots
-        layout.bytes = self.scratch_bytes(call)
+            call.layout.slots = recipe.most_rows
+        if piece == 0:
+            call.layout.pitch = 0
+            fixed = self.scratch_bytes(&call)
+            call.layout.pitch = ALIGNMENT
+            columns = (SCRATCH - fixed) * ALIGNMENT // (self.scratch_bytes(&call) - fixed) // recipe.inner
+            if axis.start == NULL:
+                tile = min(max((columns - (axis.taps - 1) * axis.step - 1) // axis.stride + 1, 1), tile)
+            while tile > 1 and self.widest(tile) > columns:
+                tile = divided_up(tile, 2)
+            call.layout.tile = tile
+            piece = self.widest(tile)
+        call.layout.pitch = divided_up(piece * recipe.inner, ALIGNMENT) * ALIGNMENT
+        layout[0] = call.layout
+        layout.bytes = self.scratch_bytes(&call)
+
+
+@cython.final
+cdef class Memory:
+    """Aligned bytes, equally many for each of some threads; freed with the object."""
+    cdef char* base
+    cdef char* start
+    cdef Py_ssize_t threads
+    cdef Py_ssize_t per_thread
+
+    cdef int allot(self, Py_ssize_t threads, Py_ssize_t per_thread) except -1:
+        self.base = <char*> malloc(threads * per_thread + ALIGNMENT)
+        if self.base == NULL:
+            raise MemoryError(f"no memory for {threads} x {per_thread} bytes of scratch")
+        self.start = self.base + (ALIGNMENT - <Py_ssize_t> (<uintptr_t> self.base % ALIGNMENT)) % ALIGNMENT
+        self.threads, self.per_thread = threads, per_thread
+        return 0
+
+    cdef bint overflowed(self) noexcept:
+        """Whether some thread's scratch says that a float32 total may have overflowed."""
+        cdef Py_ssize_t thread
+        for thread in range(self.threads):
+            if (<Scratch*> (self.start + thread * self.per_thread)).parameters.overflowed:
+                return True
+        return False
+
+    def __dealloc__(self):
+        free(self.base)
 
 
 cdef void begin(const Call* call, char* memory) noexcept nogil:
@@ -1240,4 +1709,4 @@ cdef void begin(const Call* call, char* memory) noexcept nogil:
     taken(&shelf, sizeof(Scratch))
     place_scratch(<Scratch*> memory, call, &shelf)
     (<Scratch*> memory).parameters = call.recipe.parameters
-    fill_row((<Scratch*> memory).constant, call.recipe.constant, call.recipe.row_width, call.pitch)
+    fill_row((<Scratch*> memory).constant, call.recipe.constant, call.recipe.row_width, call.layout.pitch)

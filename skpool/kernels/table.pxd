@@ -77,6 +77,11 @@ ctypedef void (*compact_t)(
     void* row, const void* source, Py_ssize_t columns, Py_ssize_t stride, Py_ssize_t inner,
 ) noexcept nogil
 
+# The columns of `inner` elements that begin at each of `places`.
+ctypedef void (*pick_t)(
+    void* row, const void* source, const int64_t* places, Py_ssize_t columns, Py_ssize_t inner,
+) noexcept nogil
+
 # valid = mask and not (omit and NaN); chosen = row where valid, else `replacement`.
 ctypedef void (*select_t)(
     void* chosen, uint8_t* valid, const void* row, const uint8_t* mask, bint omit, Py_ssize_t n,
