@@ -3,6 +3,7 @@
 A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on which machine), each written once::
 
     max_pool, avg_pool, ..., pool          pooling.py      thin public functions
+    adaptive_pool, global_pool, ...        adaptive.py     the same with windows placed otherwise
     block_reduce, patch_skimage, ...       dropin.py       scikit-image's own names
               |
               v
@@ -20,6 +21,8 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     threads.py                             the one authority on thread counts
 """
 
+from .adaptive import *  # noqa: F403
+from .adaptive import __all__ as _adaptive
 from .config import show_config
 from .dropin import block_reduce, downscale_local_mean, patch_skimage, patched, unpatch_skimage
 from .pooling import *  # noqa: F403
@@ -28,6 +31,7 @@ from .pooling import __all__ as _pooling
 __version__ = "0.1.0"
 __all__ = [
     *_pooling,
+    *_adaptive,
     "block_reduce",
     "downscale_local_mean",
     "patch_skimage",

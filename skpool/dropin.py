@@ -22,6 +22,7 @@ import numpy as np
 from .backends import cpu
 from .plan import PLANS_KEPT, checked_image_dtype, make_plan, representable
 from .reductions import REDUCTIONS
+from .windows import Sliding
 
 # --- which NumPy functions the kernels compute
 
@@ -151,9 +152,11 @@ def _plan_and_dtype(known, shape, image_dtype, block, cval, ddof):
         shape,
         image_dtype,
         known.reduction,
-        block,
-        padding=tuple((0, -length % size) for length, size in zip(shape, block, strict=True)),
-        mode="constant",
+        Sliding(
+            block,
+            padding=tuple((0, -length % size) for length, size in zip(shape, block, strict=True)),
+            mode="constant",
+        ),
         cval=constant,
         nan_policy="omit" if known.omit else "propagate",
         fill_value=known.fill,

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import windows
 from .reductions import REDUCTIONS, Reduction, reduction_named
-from .windows import PADDING_MODES, Axis
+from .windows import Axis
 
 NAN_POLICIES = ("propagate", "omit", "raise")
 PLANS_KEPT = 512
@@ -125,27 +125,16 @@ def representable(value, dtype, name):
     return scalar
 
 
-def _axes(shape, channel_axis, window_shape, stride, padding, dilation, ceil_mode, mode):
+def _axes(shape, channel_axis, layout):
     """The windows along every axis of an image of `shape`."""
     spatial = [axis for axis in range(len(shape)) if axis != channel_axis]
     if not spatial:
         raise ValueError(
             f"`image` must have at least one spatial axis, got shape {shape} and `channel_axis` {channel_axis}"
         )
-    count = len(spatial)
-    window = windows.per_axis(2 if window_shape is None else window_shape, count, "window_shape")
-    stride = window if stride is None else windows.per_axis(stride, count, "stride")
-    dilation = windows.per_axis(dilation, count, "dilation")
-    padding = windows.per_axis_padding(padding, count)
-    if not isinstance(ceil_mode, bool | np.bool_):
-        raise TypeError(f"`ceil_mode` must be True or False, got {ceil_mode!r}")
-    if not isinstance(mode, str):
-        raise TypeError(f"`mode` must be a string, got {mode!r}")
-    if mode not in PADDING_MODES:
-        raise ValueError(f"`mode` must be one of {', '.join(map(repr, PADDING_MODES))}, got {mode!r}")
     axes = [windows.whole(length) for length in shape]
-    for i, axis in enumerate(spatial):
-        axes[axis] = windows.sliding(shape[axis], window[i], stride[i], dilation[i], padding[i], bool(ceil_mode), mode)
+    for axis, table in zip(spatial, layout.axes([shape[axis] for axis in spatial]), strict=True):
+        axes[axis] = table
     return tuple(axes)
 
 
@@ -166,12 +155,7 @@ def make_plan(
     shape,
     image_dtype,
     reduction,
-    window_shape=None,
-    stride=None,
-    padding=0,
-    dilation=1,
-    ceil_mode=True,
-    mode="ignore",
+    layout=windows.Sliding(),  # noqa: B008 (a tuple)
     cval=0,
     nan_policy="propagate",
     min_count=1,
@@ -180,7 +164,7 @@ def make_plan(
     dtype=None,
     **parameters,
 ):
-    """Check the arguments of `skpool.pool` and lay out the windows.
+    """Check the arguments of `skpool.pool` and its kin, and lay out the windows.
 
     Parameters
     ----------
@@ -188,7 +172,9 @@ def make_plan(
         Shape of the image.
     image_dtype : numpy.dtype
         Its type.
-    reduction, window_shape, ... :
+    layout : Sliding, Bins or Tables
+        See `skpool.windows`.
+    reduction, cval, nan_policy, ... :
         As `skpool.pool` takes them.
 
     Returns
@@ -209,10 +195,8 @@ def make_plan(
     if not shape:
         raise ValueError("`image` must have at least one axis, got a 0-d array")
     channel_axis = checked_channel_axis(channel_axis, len(shape))
-    axes = _axes(shape, channel_axis, window_shape, stride, padding, dilation, ceil_mode, mode)
-    if nan_policy not in NAN_POLICIES:
-        kind = ValueError if isinstance(nan_policy, str) else TypeError
-        raise kind(f"`nan_policy` must be one of {', '.join(map(repr, NAN_POLICIES))}, got {nan_policy!r}")
+    axes = _axes(shape, channel_axis, layout)
+    windows.one_of(nan_policy, NAN_POLICIES, "nan_policy")
     result = row.result(native) if dtype is None else checked_dtype(dtype)
     default_fill = math.nan if result.kind == "f" else 0
     plan = Plan(
@@ -232,27 +216,38 @@ def make_plan(
     return plan
 
 
-_kept_plan = functools.lru_cache(maxsize=PLANS_KEPT, typed=True)(make_plan)
-
-
-_PLAIN = (int, type(None), str)
-
-
-def plan_for(
-    shape, image_dtype, reduction, window_shape, stride, padding, dilation, ceil_mode, mode, cval, *rest, **parameters
+@functools.lru_cache(maxsize=PLANS_KEPT, typed=True)
+def _kept_plan(
+    kind,
+    shape,
+    image_dtype,
+    reduction,
+    cval,
+    nan_policy,
+    min_count,
+    fill_value,
+    channel_axis,
+    dtype,
+    *layout,
+    **parameters,
 ):
-    """`make_plan`, or what it made for the same arguments before."""
-    if not (type(window_shape) in _PLAIN and type(stride) in _PLAIN):
-        window_shape = windows.frozen(window_shape, "window_shape")
-        stride = windows.frozen(stride, "stride")
-    if not (type(padding) in _PLAIN and type(dilation) in _PLAIN):
-        padding = windows.frozen(padding, "padding")
-        dilation = windows.frozen(dilation, "dilation")
-    sizes = (window_shape, stride, padding, dilation)
-    if not (isinstance(cval, float | np.floating) and cval == 0):  # 0.0 and -0.0 are one key
-        try:
-            return _kept_plan(shape, image_dtype, reduction, *sizes, ceil_mode, mode, cval, *rest, **parameters)
-        except TypeError as error:
-            if "unhashable" not in str(error):
-                raise
-    return make_plan(shape, image_dtype, reduction, *sizes, ceil_mode, mode, cval, *rest, **parameters)
+    """`make_plan`, the layout taken apart: within one argument, 2 and 2.0 would be one key."""
+    common = (cval, nan_policy, min_count, fill_value, channel_axis, dtype)
+    return make_plan(shape, image_dtype, reduction, kind(*layout), *common, **parameters)
+
+
+_PLAIN = {int, type(None), str, bool}
+
+
+def plan_for(kind, layout, shape, image_dtype, reduction, cval, *rest, **parameters):
+    """`make_plan` for a layout of some kind, or what it made for the same arguments before."""
+    if kind.sizes:
+        if not _PLAIN.issuperset(map(type, layout)):
+            layout = windows.frozen_layout(kind(*layout))
+        if not (isinstance(cval, float | np.floating) and cval == 0):  # 0.0 and -0.0 are one key
+            try:
+                return _kept_plan(kind, shape, image_dtype, reduction, cval, *rest, *layout, **parameters)
+            except TypeError as error:
+                if "unhashable" not in str(error):
+                    raise
+    return make_plan(shape, image_dtype, reduction, kind(*layout), cval, *rest, **parameters)

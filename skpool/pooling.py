@@ -1,41 +1,48 @@
-"""The public functions of windowed pooling: thin faces of `pool`, one for each row of the registry."""
+"""The public functions of windowed pooling: thin faces of `pool`, one for each row of the registry.
+
+`pooled_by` is what they share with windows that are placed otherwise: containers, masks, results and indices.
+"""
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 
-from . import windows
+from . import documents, windows
 from .backends import cpu
 from .plan import checked_channel_axis, checked_dtype, make_plan, plan_for
 from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
+from .windows import Sliding
 
 
-def _unwrapped(image, mask, channel_axis):
+def unwrapped(image, mask, channel_axis):
     """A plain array, and the mask that it or its container gives."""
     if isinstance(image, np.ma.MaskedArray):
         own = ~np.ma.getmaskarray(image)
         array = np.asarray(image.data)
-        return array, own if mask is None else own & _checked_mask(mask, array, channel_axis)
+        return array, own if mask is None else own & checked_mask(mask, array, channel_axis)
     return np.asarray(image), mask
 
 
-def _checked_mask(mask, image, channel_axis):
-    """`mask` with the shape of the image, by its strides."""
+def checked_mask(mask, image, channel_axis):
+    """`mask`, boolean and with the shape of the image."""
     mask = np.asarray(mask)
     if mask.dtype != np.bool_:
         raise TypeError(f"`mask` must be boolean, True where a pixel counts, got dtype {mask.dtype}")
-    if mask.shape == image.shape:
-        return mask
+    return shaped_as(mask, image, channel_axis, "mask")
+
+
+def shaped_as(array, image, channel_axis, name):
+    """What belongs to each pixel, or to each of the spatial axes, with the shape of the image by its strides."""
+    if array.shape == image.shape:
+        return array
     channel_axis = checked_channel_axis(channel_axis, image.ndim)
     if channel_axis is not None:
         spatial = image.shape[:channel_axis] + image.shape[channel_axis + 1 :]
-        if mask.shape == spatial:
-            return np.broadcast_to(np.expand_dims(mask, channel_axis), image.shape)
+        if array.shape == spatial:
+            return np.broadcast_to(np.expand_dims(array, channel_axis), image.shape)
     rule = "" if channel_axis is None else f" or of its spatial axes {spatial}"
-    raise ValueError(f"`mask` must have the shape of the image {image.shape}{rule}, got {mask.shape}")
+    raise ValueError(f"`{name}` must have the shape of the image {image.shape}{rule}, got {array.shape}")
 
 
 def _checked_pair(out):
@@ -83,6 +90,71 @@ def _overlap(a, b):
         return True
 
 
+def pooled_by(
+    kind,
+    layout,
+    image,
+    reduction,
+    reduction_parameters=None,
+    *,
+    cval=0,
+    mask=None,
+    nan_policy="propagate",
+    min_count=1,
+    fill_value=None,
+    channel_axis=None,
+    dtype=None,
+    out=None,
+    workers=None,
+):
+    """Pool the windows of a layout, of that kind and with these arguments (`skpool.windows`).
+
+    The rest is as `pool` takes it, and so is the result.
+    """
+    reduction_parameters = reduction_parameters or {}
+    masked_array = False
+    if type(image) is not np.ndarray:
+        masked_array = isinstance(image, np.ma.MaskedArray)
+        image, mask = unwrapped(image, mask, channel_axis)
+    return_indices = bool(reduction_parameters) and _taken_return_indices(reduction, reduction_parameters)
+    if workers is not None:
+        workers = check_workers(workers)
+    places = None
+    if out is not None:
+        if return_indices:
+            out, places = _checked_pair(out)
+        dtype = _dtype_of(out, dtype)
+    plan = plan_for(
+        kind,
+        layout,
+        image.shape,
+        image.dtype,
+        reduction,
+        cval,
+        nan_policy,
+        min_count,
+        fill_value,
+        channel_axis,
+        dtype,
+        **reduction_parameters,
+    )
+    if mask is not None:
+        mask = checked_mask(mask, image, channel_axis)
+    if out is not None:
+        _check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
+    if places is not None:
+        _check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
+    elif return_indices:
+        places = np.empty(plan.shape, np.int64)
+    if nan_policy == "raise" and _counts_nan(plan, image, mask, workers):
+        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+    result = cpu.run(plan, image, mask=mask, out=out, places=places, workers=workers)
+    if masked_array:
+        few = _counts(plan, image, mask, workers, plan.omit_nan) < plan.min_count
+        result = np.ma.MaskedArray(result, few, fill_value=plan.fill_value)
+    return (result, places) if return_indices else result
+
+
 def pool(
     image,
     window_shape=None,
@@ -104,51 +176,22 @@ def pool(
     workers=None,
     **reduction_parameters,
 ):
-    masked_array = False
-    if type(image) is not np.ndarray:
-        masked_array = isinstance(image, np.ma.MaskedArray)
-        image, mask = _unwrapped(image, mask, channel_axis)
-    return_indices = bool(reduction_parameters) and _taken_return_indices(reduction, reduction_parameters)
-    if workers is not None:
-        workers = check_workers(workers)
-    places = None
-    if out is not None:
-        if return_indices:
-            out, places = _checked_pair(out)
-        dtype = _dtype_of(out, dtype)
-    plan = plan_for(
-        image.shape,
-        image.dtype,
+    return pooled_by(
+        Sliding,
+        (window_shape, stride, padding, dilation, ceil_mode, mode),
+        image,
         reduction,
-        window_shape,
-        stride,
-        padding,
-        dilation,
-        ceil_mode,
-        mode,
-        cval,
-        nan_policy,
-        min_count,
-        fill_value,
-        channel_axis,
-        dtype,
-        **reduction_parameters,
+        reduction_parameters,
+        cval=cval,
+        mask=mask,
+        nan_policy=nan_policy,
+        min_count=min_count,
+        fill_value=fill_value,
+        channel_axis=channel_axis,
+        dtype=dtype,
+        out=out,
+        workers=workers,
     )
-    if mask is not None:
-        mask = _checked_mask(mask, image, channel_axis)
-    if out is not None:
-        _check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
-    if places is not None:
-        _check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
-    elif return_indices:
-        places = np.empty(plan.shape, np.int64)
-    if nan_policy == "raise" and _counts_nan(plan, image, mask, workers):
-        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
-    result = cpu.run(plan, image, mask=mask, out=out, places=places, workers=workers)
-    if masked_array:
-        few = _counts(plan, image, mask, workers, plan.omit_nan) < plan.min_count
-        result = np.ma.MaskedArray(result, few, fill_value=plan.fill_value)
-    return (result, places) if return_indices else result
 
 
 def _counts(plan, image, mask, workers, omit_nan):
@@ -252,110 +295,11 @@ def _geometry(shape, window_shape, stride, padding, dilation, ceil_mode, channel
     if isinstance(shape, str) or not np.iterable(shape):
         raise TypeError(f"`shape` must be a sequence of integers, got {shape!r}")
     shape = tuple(windows.integer(length, "shape", 0) for length in shape)
-    return make_plan(
-        shape, np.dtype(np.uint8), "max", window_shape, stride, padding, dilation, ceil_mode, channel_axis=channel_axis
-    )
+    layout = Sliding(window_shape, stride, padding, dilation, ceil_mode)
+    return make_plan(shape, np.dtype(np.uint8), "max", layout, channel_axis=channel_axis)
 
 
 # --- one function for each row of the registry
-
-_PARAMETERS = """
-    Parameters
-    ----------
-    image : (..., rows, columns) array_like
-        Boolean, integer or floating point of at most 64 bits, in any memory layout; never modified, rescaled or
-        clipped. A masked array's mask is honoured, and gives a masked array. Anything else goes through
-        `numpy.asarray`.
-    window_shape : int or sequence of int, optional
-        Samples of a window along each spatial axis (all but `channel_axis`). Default: 2.{reduction}
-    stride : int or sequence of int, optional
-        Samples from one window to the next. Default: `window_shape`.
-    padding : int, sequence of int, sequence of (int, int), or {{"same", "same_lower", "valid"}}
-        Samples added on both sides: one number, one for each axis, or one pair ``(before, after)`` for each.
-        ``"same"`` gives ``ceil(length / stride)`` outputs, the odd sample at the end (``"same_lower"``: at the
-        beginning); ``"valid"`` pads nothing and drops partial windows, whatever `ceil_mode` says.
-    dilation : int or sequence of int
-        Samples from one tap of a window to the next.
-    ceil_mode : bool
-        Keep one more window that hangs over the far end, clipped, if it starts inside the image or its leading
-        padding. Deep-learning sizes (ResNet's 112 to 56) need False.
-    mode : {{"ignore", "constant", "edge", "reflect", "symmetric", "wrap"}}
-        What padding holds: nothing (it never counts), `cval`, or samples as `numpy.pad` defines them, which count
-        with their source's mask and index.
-    cval : number
-        The constant, representable in the image's dtype.
-    mask : ndarray of bool, optional
-        True where a pixel counts; of the image's shape, or of its spatial axes.
-    nan_policy : {{"propagate", "omit", "raise"}}
-        A counted NaN makes the result NaN, is as if masked, or is a `ValueError`.
-    min_count : int
-        Samples that a window must count; with fewer it gets `fill_value`.
-    fill_value : number, optional
-        Default: NaN for floating-point results, else 0.
-    channel_axis : int, optional
-        The axis that is not pooled. Default: every axis is spatial.
-    dtype : data-type, optional
-        Type of the result. Default: {default_dtype}. An integer type is rounded once, half to even, and saturates.
-    out : ndarray{out_pair}, optional
-        Where the result goes; of its exact shape, without memory in common with the image. Its dtype acts as `dtype`.
-    workers : int, optional
-        Threads. Default: as many as are available to the process, one for small images. Results do not depend
-        on it.{parameters}
-
-    Returns
-    -------
-    {returns}
-
-    Raises
-    ------
-    TypeError
-        If an argument is of the wrong kind: a complex image, a window of floats, a keyword that the reduction does
-        not take.
-    ValueError
-        If an argument has a wrong value or shape, or no window fits.
-{references}
-    Examples
-    --------
-{example}
-    """
-
-
-def _indented(text, spaces=4):
-    return "".join(f"\n{' ' * spaces}{line}" for line in text.splitlines())
-
-
-def _described(row):
-    """The parameters of a reduction, as numpydoc lists them."""
-    text = "".join(
-        f"\n{name} : float{', optional' if parameter.default is None else ''}\n"
-        f"    {parameter.meaning} {parameter.rule[0].upper()}{parameter.rule[1:]}."
-        for name, parameter in row.parameters.items()
-    )
-    if row.indices:
-        text += "\nreturn_indices : bool\n    Return also where each value was found."
-    return _indented(text.strip("\n")) if text else ""
-
-
-def _document(row):
-    """The docstring of a reduction's function, from its row."""
-    returns = f"pooled : ndarray\n    One value for each window: ``{row.formula}``."
-    if row.indices:
-        returns += (
-            "\nindices : ndarray of int64\n    Only with `return_indices`: flat indices into ``image.ravel()``, that of"
-            " the first in row-major order of\n    the window (under ``propagate`` that of the first NaN), -1 where"
-            " nothing or padding of `cval` was found."
-        )
-    references = f"\n    References\n    ----------\n    .. [1] {row.references}\n" if row.references else ""
-    result = row.result.__doc__.strip().rstrip(".")
-    return f"{row.summary}\n" + _PARAMETERS.format(
-        reduction="",
-        default_dtype=result[0].lower() + result[1:],
-        out_pair=" or (ndarray, ndarray)" if row.indices else "",
-        parameters=_described(row),
-        returns=_indented(returns).lstrip("\n "),
-        references=references,
-        example=_indented(_example(row)).lstrip("\n"),
-    )
 
 
 def _example(row):
@@ -368,39 +312,28 @@ def _example(row):
 
 
 def _function(row):
-    """The public function of one row of the registry."""
+    """The public function of one row."""
 
     def function(image, window_shape=None, **keywords):
         return pool(image, window_shape, row.name, **keywords)
 
-    named = inspect.signature(pool)
-    own = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=parameter.default)
-        for name, parameter in row.parameters.items()
-    ]
-    if row.indices:
-        own.append(inspect.Parameter("return_indices", inspect.Parameter.KEYWORD_ONLY, default=False))
-    shared = [p for p in named.parameters.values() if p.name not in ("reduction", "reduction_parameters")]
-    function.__name__ = function.__qualname__ = f"{row.name}_pool"
-    function.__module__ = "skpool"
-    function.__signature__ = named.replace(parameters=[*shared, *own])
-    function.__doc__ = _document(row)
-    return function
+    return documents.named(function, pool, row, "", row.summary, "One value for each window", _example(row))
 
 
-pool.__doc__ = "Reduce each window of an image to one value.\n" + _PARAMETERS.format(
-    reduction="\n    reduction : str\n        Name of the reduction: "
-    + ", ".join(f"``{name!r}``" for name in REDUCTIONS)
-    + ".",
-    default_dtype="as the reduction's own function says",
-    out_pair=" or (ndarray, ndarray)",
-    parameters="\n    **reduction_parameters\n        What the reduction takes beside these: see its own function.",
-    returns="pooled : ndarray\n        One value for each window; with ``return_indices`` a pair, as `max_pool` gives.",
-    references="",
-    example="    >>> import numpy as np\n    >>> from skpool import pool\n"
-    "    >>> image = np.arange(16.0).reshape(4, 4)\n"
-    '    >>> pool(image, 2, "avg")\n    array([[ 2.5,  4.5],\n           [10.5, 12.5]])\n'
-    '    >>> pool(image, 3, "max", stride=1)\n    array([[10., 11.],\n           [14., 15.]])',
+documents.general(
+    pool,
+    "Reduce each window of an image to one value.",
+    "pooled : ndarray\n    One value for each window; with ``return_indices`` a pair, as `max_pool` gives.",
+    """\
+>>> import numpy as np
+>>> from skpool import pool
+>>> image = np.arange(16.0).reshape(4, 4)
+>>> pool(image, 2, "avg")
+array([[ 2.5,  4.5],
+       [10.5, 12.5]])
+>>> pool(image, 3, "max", stride=1)
+array([[10., 11.],
+       [14., 15.]])""",
 )
 
 #: Named function of each reduction: ``max_pool`` and its kin.

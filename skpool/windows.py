@@ -1,4 +1,4 @@
-"""WHERE: windows as tables of integers, one :class:`Axis` per axis of the image.
+"""WHERE: windows as tables of integers, one :class:`Axis` per axis of the image; at the end, the layouts that make them.
 
 No pixels here, and no floats. For output ``o`` an axis knows the positions that its window looks at::
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -353,3 +354,89 @@ def per_axis_padding(value, count):
         if isinstance(entry, str) or not np.iterable(entry) or len(tuple(entry)) != 2:
             raise ValueError(f"`padding` must be all integers or all (before, after) pairs, got {value!r}")
     return tuple(tuple(integer(width, "padding", 0) for width in entry) for entry in values)
+
+
+# --- layouts: how a call describes its windows. `axes` checks it against an image; one that has `sizes`, arguments that
+# may be sequences, can be a cache key.
+
+
+class Sliding(NamedTuple):
+    """Windows of one size, evenly spaced: the arguments of `skpool.pool`."""
+
+    window_shape: object = None
+    stride: object = None
+    padding: object = 0
+    dilation: object = 1
+    ceil_mode: object = True
+    mode: object = "ignore"
+
+    sizes = ("window_shape", "stride", "padding", "dilation")
+
+    def axes(self, lengths):
+        """The windows along spatial axes of these lengths."""
+        count = len(lengths)
+        window = per_axis(2 if self.window_shape is None else self.window_shape, count, "window_shape")
+        stride = window if self.stride is None else per_axis(self.stride, count, "stride")
+        dilation = per_axis(self.dilation, count, "dilation")
+        padding = per_axis_padding(self.padding, count)
+        if not isinstance(self.ceil_mode, bool | np.bool_):
+            raise TypeError(f"`ceil_mode` must be True or False, got {self.ceil_mode!r}")
+        one_of(self.mode, PADDING_MODES, "mode")
+        rules = (bool(self.ceil_mode), self.mode)
+        return [sliding(*axis, *rules) for axis in zip(lengths, window, stride, dilation, padding, strict=True)]
+
+
+class Bins(NamedTuple):
+    """So many windows along each axis, which cover it: the arguments of `skpool.adaptive_pool`."""
+
+    output_shape: object
+    bins: object = "overlap"
+
+    sizes = ("output_shape",)
+
+    def axes(self, lengths):
+        """The windows along spatial axes of these lengths."""
+        one_of(self.bins, BIN_ENDS, "bins")
+        outputs = bin_counts(self.output_shape, lengths)
+        return [adaptive(*axis, self.bins) for axis in zip(lengths, outputs, strict=True)]
+
+
+class Tables(NamedTuple):
+    """Windows that were made before, one `Axis` for each spatial axis."""
+
+    tables: tuple
+
+    sizes = ()
+
+    def axes(self, lengths):
+        """The windows themselves."""
+        return self.tables
+
+
+def frozen_layout(layout):
+    """The layout with its sizes in a form that can be a cache key."""
+    return layout._replace(**{name: frozen(getattr(layout, name), name) for name in layout.sizes})
+
+
+def one_of(value, names, parameter):
+    """`value`, if it is one of a few words; `parameter` is what an error calls it."""
+    if value in names if isinstance(value, str) else False:
+        return value
+    kind = ValueError if isinstance(value, str) else TypeError
+    raise kind(f"`{parameter}` must be one of {', '.join(map(repr, names))}, got {value!r}")
+
+
+def bin_counts(output_shape, lengths):
+    """`output_shape` as one int for each axis: None keeps an axis, one int stands for all."""
+    entries = output_shape
+    if isinstance(entries, str) or not np.iterable(entries):
+        entries = (entries,) * len(lengths)
+    entries = tuple(entries)
+    if len(entries) != len(lengths):
+        raise ValueError(
+            f"`output_shape` must have one entry for each of the {len(lengths)} spatial axes, got {output_shape!r}"
+        )
+    return tuple(
+        length if entry is None else integer(entry, "output_shape", 1)
+        for entry, length in zip(entries, lengths, strict=True)
+    )

@@ -24,7 +24,7 @@ SOURCE = CLONE if CLONE.is_dir() else Path(skpool.__file__).parent  # an install
 #: The floors of the house, and the floors that each may import from. Nothing imports upwards.
 FLOORS = {
     "faces": ("", "__main__", "cli", "config", "dropin", "estimators"),
-    "functions": ("pooling", "adaptive", "pyramids", "regions", "sampling", "antialias"),
+    "functions": ("documents", "pooling", "adaptive", "pyramids", "regions", "sampling", "antialias"),
     "backends": ("backends", "backends.cpu", "backends.gpu", "backends.chunked"),
     "reference": ("reference",),
     "threads": ("threads",),

@@ -97,7 +97,7 @@ def test_indices_with_masks(reduction):
     image, mask = an_image(), a_mask()
     values, indices = skpool.pool(np.ma.MaskedArray(image, ~mask), 2, reduction, return_indices=True)
     assert type(values) is np.ma.MaskedArray
-    plan = make_plan(image.shape, image.dtype, reduction, 2)
+    plan = make_plan(image.shape, image.dtype, reduction)
     expected = reference.run(plan, image, mask=mask, return_indices=True)
     np.testing.assert_array_equal(values.data, expected[0])
     np.testing.assert_array_equal(indices, expected[1])

@@ -22,7 +22,7 @@ import pytest
 import skpool
 from skpool import reference
 from skpool.backends import cpu
-from skpool.plan import make_plan
+from plans import sliding_plan
 from skpool.reductions import REDUCTIONS
 from skpool.windows import PADDING_MODES
 
@@ -286,7 +286,7 @@ def made_out(kind, shape, dtype):
 
 def assert_pools(image, reduction, *, mask=None, out=None, workers=None, return_indices=False, **arguments):
     """Call `pool`, with an `out` of some kind, and hold what it gives against the slow twin; return the result."""
-    plan = make_plan(image.shape, image.dtype, reduction, **arguments)
+    plan = sliding_plan(image.shape, image.dtype, reduction, **arguments)
     keywords = {"mask": mask, "workers": workers} | arguments
     if return_indices:
         keywords["return_indices"] = True
@@ -773,13 +773,13 @@ def test_samples_of_large_images(reduction, name):
     shape, arguments = LARGE[name]
     rng = generator(reduction, name)
     image = make_image(rng, shape, "float32", "everyday")
-    plan = make_plan(shape, image.dtype, reduction, **arguments)
+    plan = sliding_plan(shape, image.dtype, reduction, **arguments)
     pooled = skpool.pool(image, reduction=reduction, workers=2, **arguments)
     corners = itertools.product(*[{0, outputs // 2, outputs - 1} for outputs in plan.shape])
     drawn = rng.integers(0, plan.shape, (10 if plan.samples < 500 else 0, len(shape))).tolist()
     for output in {*corners, *map(tuple, drawn)}:
         samples, _ = reference.counted_samples(plan, image, None, output)
-        alone = make_plan(samples.shape, samples.dtype, reduction, samples.size)
+        alone = sliding_plan(samples.shape, samples.dtype, reduction, window_shape=samples.size)
         assert_matches(alone, samples, None, pooled[output].reshape(1))
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import skpool
-from skpool.plan import make_plan
+from plans import sliding_plan
 from skpool.reductions import REDUCTIONS
 from skpool.windows import PADDING_MODES
 
@@ -60,7 +60,7 @@ def problems(draw, **of_images):
     image = draw(images(**of_images))
     arguments = draw(geometries(image.ndim))
     try:
-        make_plan(image.shape, image.dtype, "max", **arguments)
+        sliding_plan(image.shape, image.dtype, "max", **arguments)
     except ValueError:
         assume(False)
     return image, arguments
@@ -340,7 +340,7 @@ def test_crops_of_large_windows(name):
 def test_padding_modes_are_padded_images(problem, name):
     image, arguments = problem
     assume(arguments["mode"] != "ignore")
-    plan = make_plan(image.shape, image.dtype, name, **arguments)
+    plan = sliding_plan(image.shape, image.dtype, name, **arguments)
     pads = [(axis.before, axis.after) for axis in plan.axes]
     # Without `ceil_mode` a window must fit.
     assume(all(axis.extent <= axis.length + axis.before + axis.after for axis in plan.axes))

@@ -94,7 +94,7 @@ cdef enum:
     WIDE = 256              # elements from which an uneven window is folded by itself
     LONG_COLUMN = 16        # channels from which columns are joined one by one
     LEAST_PART = 32         # rows of a part: a power of two times BLOCK
-    LEAST_PIECE = 1024      # elements of a piece
+    LEAST_PIECE = 4096     # elements of a piece
     STREAMED_FROM = 24 * 1024 * 1024
     SCRATCH = 720 * 1024    # bytes of a thread
     PARTED_FROM = 8         # items per worker: with fewer, parts of windows are shared

@@ -1,0 +1,514 @@
+"""Windows by their number rather than their size: adaptive and global pooling, and pyramids of bins."""
+
+from __future__ import annotations
+
+import functools
+import math
+import numbers
+
+import numpy as np
+
+from . import documents, windows
+from .plan import checked_channel_axis, checked_image_dtype
+from .pooling import checked_mask, pooled_by, shaped_as, unwrapped
+from .reductions import REDUCTIONS, as_float, reduction_named
+from .threads import check_workers
+from .windows import Bins, Sliding, Tables
+
+
+def adaptive_pool(
+    image,
+    output_shape,
+    reduction="avg",
+    *,
+    bins="overlap",
+    mask=None,
+    nan_policy="propagate",
+    min_count=1,
+    fill_value=None,
+    channel_axis=None,
+    dtype=None,
+    out=None,
+    workers=None,
+    **reduction_parameters,
+):
+    area = isinstance(bins, str) and bins == "area"
+    return (_area_average if area else pooled_by)(
+        Bins,
+        (output_shape,) if area else (output_shape, bins),
+        image,
+        reduction,
+        reduction_parameters,
+        mask=mask,
+        nan_policy=nan_policy,
+        min_count=min_count,
+        fill_value=fill_value,
+        channel_axis=channel_axis,
+        dtype=dtype,
+        out=out,
+        workers=workers,
+    )
+
+
+def global_pool(
+    image,
+    reduction="avg",
+    *,
+    weights=None,
+    channel_axis=None,
+    keepdims=False,
+    mask=None,
+    nan_policy="propagate",
+    min_count=1,
+    fill_value=None,
+    dtype=None,
+    out=None,
+    workers=None,
+    **reduction_parameters,
+):
+    if not isinstance(keepdims, bool | np.bool_):
+        raise TypeError(f"`keepdims` must be True or False, got {keepdims!r}")
+    axis = checked_channel_axis(channel_axis, np.ndim(image))
+    pooled_axes = tuple(i for i in range(np.ndim(image)) if i != axis)
+    place = pooled_by
+    if weights is not None:
+        place = functools.partial(_weighted_average, weights)
+    elif isinstance(reduction, str) and reduction == "top_k_avg":
+        place = _top_k_average
+    pooled = place(
+        Bins,
+        (1,),
+        image,
+        reduction,
+        reduction_parameters,
+        mask=mask,
+        nan_policy=nan_policy,
+        min_count=min_count,
+        fill_value=fill_value,
+        channel_axis=channel_axis,
+        dtype=dtype,
+        out=out if keepdims else _expanded(out, pooled_axes),
+        workers=workers,
+    )
+    if keepdims:
+        return pooled
+    if out is not None:
+        return out
+    if isinstance(pooled, tuple):
+        return tuple(array.squeeze(pooled_axes)[()] for array in pooled)
+    return pooled.squeeze(pooled_axes)[()]
+
+
+def _expanded(out, axes):
+    """`out` with the pooled axes, where it can have them; what cannot is refused later, by name."""
+    if isinstance(out, tuple | list):
+        return tuple(_expanded(array, axes) for array in out)
+    if type(out) is not np.ndarray or out.ndim + len(axes) > 64:
+        return out
+    return np.expand_dims(out, axes)
+
+
+# --- averages that are not plain: float64 totals and weights, then finished as any average is
+
+
+def _averaged(totals, weights, counts, image, min_count, fill_value, dtype, out):
+    """totals / weights where enough samples counted, in the type that an average of the image has."""
+    with np.errstate(all="ignore"):
+        values = totals / weights
+    few = counts < windows.integer(min_count, "min_count", 1)
+    if isinstance(image, np.ma.MaskedArray):
+        values = np.ma.MaskedArray(values, few)
+    return pooled_by(
+        Sliding,
+        (1,),
+        values,
+        "avg",
+        mask=~few,
+        fill_value=fill_value,
+        dtype=as_float(np.asarray(image).dtype) if dtype is None and out is None else dtype,
+        out=out,
+    )
+
+
+def _counted(image, mask, nan_policy, channel_axis):
+    """The plain image, native, and which samples count: None if all do."""
+    array, mask = unwrapped(image, mask, channel_axis)
+    checked_image_dtype(array.dtype)
+    windows.one_of(nan_policy, ("propagate", "omit", "raise"), "nan_policy")
+    if mask is not None:
+        mask = checked_mask(mask, array, channel_axis)
+    if nan_policy != "propagate" and array.dtype.kind == "f":
+        numbers_only = ~np.isnan(array)
+        if nan_policy == "raise" and not (numbers_only if mask is None else numbers_only | ~mask).all():
+            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+        mask = numbers_only if mask is None else mask & numbers_only
+    return array, mask
+
+
+def _only_plain_averages(reduction, parameters, what):
+    if reduction_named(reduction).name != "avg" or parameters:
+        given = f"{reduction!r}" + (f" with {', '.join(parameters)}" if parameters else "")
+        raise ValueError(f"{what} goes with plain averages only, got reduction {given}")
+
+
+def _area_average(
+    kind,
+    layout,
+    image,
+    reduction,
+    parameters,
+    *,
+    mask,
+    nan_policy,
+    min_count,
+    fill_value,
+    channel_axis,
+    dtype,
+    out,
+    workers,
+):
+    """Each sample counts as far as it lies in the bin."""
+    _only_plain_averages(reduction, parameters, "`bins` 'area'")
+    array, mask = _counted(image, mask, nan_policy, channel_axis)
+    axis = checked_channel_axis(channel_axis, array.ndim)
+    spatial = [i for i in range(array.ndim) if i != axis]
+    outputs = windows.bin_counts(layout[0], [array.shape[i] for i in spatial])
+    counts = pooled_by(kind, layout, array, "count", mask=mask, channel_axis=axis, workers=workers)
+    lengths = {i: (array.shape[i], count) for i, count in zip(spatial, outputs, strict=True)}
+    if not array.size:
+        totals = weights = np.zeros(counts.shape)
+    else:
+        totals = _area_sums(array, mask, lengths, workers)
+        weights = float(math.prod(length for length, count in lengths.values() if length != count))
+        if mask is not None:
+            weights = _area_sums(mask, None, lengths, workers)
+    return _averaged(totals, weights, counts, image, min_count, fill_value, dtype, out)
+
+
+def _area_sums(array, mask, lengths, workers):
+    """Sums of samples times ``outputs * overlap``, an integer along each axis: those of a bin add up to its length."""
+    for axis, (length, outputs) in lengths.items():
+        if length == outputs:
+            continue
+        low = np.arange(outputs, dtype=np.int64) * length
+        high = low + length
+        first, last = low // outputs, (high - 1) // outputs
+        inner = windows.between(length, first + 1, np.maximum(last, first + 1))
+        tables = tuple(inner if i == axis else windows.whole(n) for i, n in enumerate(array.shape))
+        sums = pooled_by(Tables, (tables,), array, "sum", mask=mask, dtype=np.float64, fill_value=0, workers=workers)
+        sums *= outputs
+        for place, share in (
+            (first, np.minimum((first + 1) * outputs, high) - low),
+            (last, np.where(last > first, high - last * outputs, 0)),
+        ):
+            shares = np.expand_dims(share, [i for i in range(array.ndim) if i != axis])
+            counted = shares > 0
+            if mask is not None:
+                counted = counted & mask.take(place, axis)
+            with np.errstate(invalid="ignore"):
+                np.add(sums, array.take(place, axis) * shares.astype(np.float64), out=sums, where=counted)
+        array, mask = sums, None
+    if mask is not None:  # no axis was pooled
+        array = np.where(mask, array, 0)
+    return array.astype(np.float64, copy=False)
+
+
+def _weighted_average(
+    weights,
+    kind,
+    layout,
+    image,
+    reduction,
+    parameters,
+    *,
+    mask,
+    nan_policy,
+    min_count,
+    fill_value,
+    channel_axis,
+    dtype,
+    out,
+    workers,
+):
+    """Sum of w x / sum of w over the whole image."""
+    _only_plain_averages(reduction, parameters, "`weights`")
+    check_workers(workers)
+    array, mask = _counted(image, mask, nan_policy, channel_axis)
+    weights = _checked_weights(weights, array, channel_axis)
+    counted = weights > 0 if mask is None else mask & (weights > 0)
+    axis = checked_channel_axis(channel_axis, array.ndim)
+    spatial = tuple(i for i in range(array.ndim) if i != axis)
+    counts = counted.sum(spatial, keepdims=True)
+    sums = [
+        (
+            np.sum(block * share, axis=spatial, where=used, dtype=np.float64, keepdims=True),
+            np.sum(share, axis=spatial, where=used, dtype=np.float64, keepdims=True),
+        )
+        for block, share, used in _blocks(array, weights, counted, spatial)
+    ]
+    totals, shares = np.sum(sums, axis=0) if sums else (counts * 0.0, counts * 0.0)
+    return _averaged(totals, shares, counts, image, min_count, fill_value, dtype, out)
+
+
+#: Pixels of a block of the weighted average, which is all that is held in float64 at once.
+_BLOCK = 2**16
+
+
+def _blocks(array, weights, counted, spatial):
+    """Runs of whole slices along the first spatial axis, as float64 where they are multiplied."""
+    axis = spatial[0]
+    length = array.shape[axis]
+    slices = max(_BLOCK * length // max(array.size, 1), 1)
+    for begin in range(0, length, slices):
+        run = (slice(None),) * axis + (slice(begin, begin + slices),)
+        with np.errstate(invalid="ignore", over="ignore"):
+            yield array[run].astype(np.float64), weights[run], counted[run]
+
+
+def _checked_weights(weights, image, channel_axis):
+    """`weights` with the shape of the image, by their strides."""
+    weights = np.asarray(weights)
+    if weights.dtype.kind not in "biuf":
+        raise TypeError(f"`weights` must be real numbers, got dtype {weights.dtype}")
+    weights = weights.astype(np.float64, copy=False)
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError("`weights` must be finite and >= 0, got others")
+    return shaped_as(weights, image, channel_axis, "weights")
+
+
+def _top_k_average(
+    kind,
+    layout,
+    image,
+    reduction,
+    parameters,
+    *,
+    mask,
+    nan_policy,
+    min_count,
+    fill_value,
+    channel_axis,
+    dtype,
+    out,
+    workers,
+):
+    """Mean of the k largest samples that count, or of all if they are fewer."""
+    if parameters.keys() != {"k"}:
+        given = ", ".join(f"`{name}`" for name in parameters if name != "k") or "no `k`"
+        raise TypeError(f"reduction 'top_k_avg' takes `k`, and nothing else, got {given}")
+    k = windows.integer(parameters["k"], "k", 1)
+    check_workers(workers)
+    array, mask = _counted(image, mask, nan_policy, channel_axis)
+    axis = checked_channel_axis(channel_axis, array.ndim)
+    shape = tuple(length if i == axis else 1 for i, length in enumerate(array.shape))
+    totals, counts = np.zeros(math.prod(shape)), np.zeros(math.prod(shape), np.int64)
+    for channel in range(totals.size):
+        pixels = array if axis is None else array.take(channel, axis)
+        samples = pixels.ravel()
+        if mask is not None:
+            samples = pixels[mask if axis is None else mask.take(channel, axis)]
+        counts[channel] = samples.size
+        top = samples if samples.size <= k else np.partition(samples, samples.size - k)[samples.size - k :]
+        totals[channel] = np.sum(np.sort(top), dtype=np.float64)
+    shares = np.minimum(counts, k).astype(np.float64)
+    return _averaged(
+        totals.reshape(shape), shares.reshape(shape), counts.reshape(shape), image, min_count, fill_value, dtype, out
+    )
+
+
+# --- spatial pyramids
+
+#: Windows of a level, by the name of the rule: ``(lengths, bins along each axis) -> (kind, layout)``.
+PYRAMID_RULES = {
+    "adaptive": lambda lengths, bins: (Bins, (bins,)),
+    # Windows of ceil(a / n) at a stride of floor(a / n), as the paper has them: not always n of them.
+    "he2014": lambda lengths, bins: (
+        Sliding,
+        Sliding(
+            tuple(-(-length // count) for length, count in zip(lengths, bins, strict=True)),
+            tuple(length // count for length, count in zip(lengths, bins, strict=True)),
+            ceil_mode=False,
+        ),
+    ),
+}
+
+
+def spatial_pyramid_pool(
+    image,
+    levels=(1, 2, 4),
+    reduction="max",
+    *,
+    weights=None,
+    rule="adaptive",
+    channel_axis=None,
+    mask=None,
+    nan_policy="propagate",
+    min_count=1,
+    fill_value=None,
+    dtype=None,
+    workers=None,
+    **reduction_parameters,
+):
+    """Pool an image over grids of bins, coarse to fine, into one vector.
+
+    Parameters
+    ----------
+    image : (..., rows, columns) array_like
+        As `pool` takes it.
+    levels : sequence of int or of (int, ...)
+        Bins along each spatial axis, level by level: one number for all axes, or one for each.
+    reduction : str
+        Name of the reduction, as `pool` takes it.
+    weights : sequence of float or "matching", optional
+        What the values of each level are multiplied by; the result is then floating point. ``"matching"`` stands for
+        those of spatial pyramid matching [2]_: ``1 / 2**L`` for the first of the levels 0 to L, ``1 / 2**(L - l + 1)``
+        for level l.
+    rule : {"adaptive", "he2014"}
+        Bins as `adaptive_pool` has them, always as many as asked for; or windows of ``ceil(length / n)`` samples at a
+        stride of ``floor(length / n)``, as the paper [1]_ has them, which are sometimes more than n.
+    channel_axis : int, optional
+        The axis that is not pooled. Default: every axis is spatial.
+    mask, nan_policy, min_count, fill_value, dtype, workers, **reduction_parameters
+        As `pool` takes them.
+
+    Returns
+    -------
+    features : (n,) ndarray
+        Level by level, the cells of each in row-major order, the channels of a cell together.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `adaptive_pool` does; also where a level of rule ``"he2014"`` has more bins than the image has samples.
+
+    References
+    ----------
+    .. [1] K. He, X. Zhang, S. Ren and J. Sun, "Spatial pyramid pooling in deep convolutional networks for visual
+       recognition", ECCV 2014.
+    .. [2] S. Lazebnik, C. Schmid and J. Ponce, "Beyond bags of features: spatial pyramid matching for recognizing
+       natural scene categories", CVPR 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skpool import spatial_pyramid_pool
+    >>> spatial_pyramid_pool(np.arange(16).reshape(4, 4), levels=(1, 2))
+    array([15,  5,  7, 13, 15])
+    """
+    windows.one_of(rule, PYRAMID_RULES, "rule")
+    if isinstance(levels, str) or not np.iterable(levels):
+        raise TypeError(f"`levels` must be a sequence of integers, or of one for each spatial axis, got {levels!r}")
+    levels = list(levels)
+    if not levels:
+        raise ValueError("`levels` must have at least one level, got none")
+    factors = _level_weights(weights, len(levels))
+    shape = np.shape(image)
+    axis = checked_channel_axis(channel_axis, len(shape))
+    lengths = [length for i, length in enumerate(shape) if i != axis]
+    features = []
+    for level in levels:
+        bins = windows.per_axis(level, len(lengths), "levels")
+        if rule == "he2014" and any(count > length for length, count in zip(lengths, bins, strict=True)):
+            raise ValueError(f"`levels` must have at most as many bins as the axes {lengths} samples, got {level!r}")
+        pooled = pooled_by(
+            *PYRAMID_RULES[rule](lengths, bins),
+            image,
+            reduction,
+            dict(reduction_parameters),
+            mask=mask,
+            nan_policy=nan_policy,
+            min_count=min_count,
+            fill_value=fill_value,
+            channel_axis=channel_axis,
+            dtype=dtype,
+            workers=workers,
+        )
+        if isinstance(pooled, tuple):
+            raise TypeError("`return_indices` is not a parameter of `spatial_pyramid_pool`")
+        features.append((pooled if axis is None else np.moveaxis(pooled, axis, -1)).ravel())
+    if factors is not None:
+        features = [values * values.dtype.type(1) * factor for values, factor in zip(features, factors, strict=True)]
+    return np.ma.concatenate(features) if isinstance(features[0], np.ma.MaskedArray) else np.concatenate(features)
+
+
+def _level_weights(weights, count):
+    """What each of `count` levels is multiplied by, or None."""
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        windows.one_of(weights, ("matching",), "weights")
+        return [0.5 ** (count - max(level, 1)) for level in range(count)]
+    values = list(weights) if np.iterable(weights) else [weights]
+    if not all(isinstance(value, numbers.Real) and math.isfinite(value) for value in values):
+        raise TypeError(f"`weights` must be finite real numbers, one for each level, got {weights!r}")
+    if len(values) != count:
+        raise ValueError(f"`weights` must have one number for each of the {count} levels, got {len(values)}")
+    return [float(value) for value in values]
+
+
+# --- one function for each row of the registry
+
+
+def _adaptive(row):
+    def function(image, output_shape, **keywords):
+        return adaptive_pool(image, output_shape, row.name, **keywords)
+
+    image, result = row.example
+    example = f">>> from skpool import adaptive_{row.name}_pool\n>>> adaptive_{row.name}_pool({image}, 1)\narray({result})"
+    summary = f"{row.summary.removesuffix('.')}, as many windows as asked for."
+    return documents.named(function, adaptive_pool, row, "adaptive_", summary, "One value for each bin", example)
+
+
+def _global(row):
+    def function(image, **keywords):
+        return global_pool(image, row.name, **keywords)
+
+    image, result = row.example
+    example = (
+        f">>> from skpool import global_{row.name}_pool\n>>> global_{row.name}_pool({image}, keepdims=True)\n"
+        f"array({result})"
+    )
+    summary = f"{row.summary.replace('each window', 'the whole image')}"
+    return documents.named(function, global_pool, row, "global_", summary, "One value for each channel", example)
+
+
+documents.general(
+    adaptive_pool,
+    "Reduce an image to so many values along each axis.",
+    "pooled : ndarray\n    One value for each bin; with ``return_indices`` a pair, as `max_pool` gives.",
+    """\
+>>> import numpy as np
+>>> from skpool import adaptive_pool
+>>> image = np.arange(35.0).reshape(7, 5)
+>>> adaptive_pool(image, 3)
+array([[ 5.5,  7. ,  8.5],
+       [15.5, 17. , 18.5],
+       [25.5, 27. , 28.5]])
+>>> adaptive_pool(image, (None, 1), "max").ravel()
+array([ 4.,  9., 14., 19., 24., 29., 34.])
+>>> adaptive_pool([[0.0, 10.0, 20.0]], (1, 2), bins="area")
+array([[ 3.33333333, 16.66666667]])""",
+)
+
+documents.general(
+    global_pool,
+    "Reduce the whole image to one value, or to one for each channel.",
+    "pooled : number or ndarray\n    Of shape ``()``, ``(channels,)``, or with `keepdims` that of the image with lengths"
+    " of 1; with\n    ``return_indices`` a pair, as `max_pool` gives. Reduction ``'top_k_avg'`` is the mean of the `k`"
+    " largest samples.",
+    """\
+>>> import numpy as np
+>>> from skpool import global_pool
+>>> image = np.arange(12.0).reshape(2, 2, 3)
+>>> global_pool(image, channel_axis=-1)
+array([4.5, 5.5, 6.5])
+>>> float(global_pool(image, "top_k_avg", k=3))
+10.0""",
+)
+
+#: Named functions of each reduction.
+FUNCTIONS = {f"adaptive_{name}_pool": _adaptive(row) for name, row in REDUCTIONS.items()}
+FUNCTIONS |= {f"global_{name}_pool": _global(row) for name, row in REDUCTIONS.items()}
+globals().update(FUNCTIONS)
+
+__all__ = ["adaptive_pool", "global_pool", "spatial_pyramid_pool", *FUNCTIONS]
