@@ -696,10 +696,11 @@ def test_instruction_sets_give_the_same_bits():
     if len(sets) < 2:
         pytest.skip("one instruction set is available here")
     found = []
+    paths = os.pathsep.join([str(Path(skpool.__file__).parents[1]), str(Path(__file__).parent)])
     for name in sets:
         result = subprocess.run(
             [sys.executable, "-P", __file__],
-            env=os.environ | {"PYTHONPATH": str(Path(skpool.__file__).parents[1]), "SKPOOL_ISA": name},
+            env=os.environ | {"PYTHONPATH": paths, "SKPOOL_ISA": name},
             capture_output=True,
             text=True,
             timeout=120,

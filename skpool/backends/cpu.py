@@ -143,8 +143,8 @@ _DEEPEST_FLOAT32 = 7
 
 #: Totals of integers by bits of a pixel: the state, and the samples that it holds without overflow.
 _TOTALS = {
-    8: (("16 bits", 2**8), ("32 bits", 2**23), ("64 bits", 2**55)),
-    16: (("32 bits", 2**15), ("64 bits", 2**47)),
+    8: (("16 bits", 2**8), ("32 bits", 2**24), ("64 bits", 2**56)),
+    16: (("32 bits", 2**16), ("64 bits", 2**48)),
     32: (("64 bits", 2**31),),
     64: (("two words", 2**31),),
 }

@@ -227,6 +227,7 @@ cdef struct Recipe:
     Py_ssize_t inner                # contiguous elements of a column: its channels
     Py_ssize_t rows                 # output rows
     Py_ssize_t most_rows            # image rows of a window
+    Py_ssize_t least_columns        # that a window counts
     Py_ssize_t widths[MOST_WIDTHS]  # the columns of uneven windows, by number,
     Py_ssize_t widths_found         # if they are few and small; 0: each window is folded by itself
     bint overlapping                # neighbouring windows share rows
@@ -533,6 +534,31 @@ cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssi
             if taps[a] < stops[a]:
                 break
             taps[a] = firsts[a]
+
+
+cdef inline bint slide_rows(Scratch* scratch, const Call* call) noexcept nogil:
+    """Move the listed rows on to the next output row, just stepped to; False where they must be found anew."""
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t last = recipe.leading - 1, i, start, output, hop, mask_hop
+    cdef const Axis* axis
+    if last < 0:
+        return False
+    axis = &recipe.axes[last]
+    output = scratch.output[last]
+    start = output * axis.stride - axis.before
+    if (
+        output == 0 or axis.start != NULL or start < axis.stride
+        or start + (axis.taps - 1) * axis.step >= axis.length
+    ):
+        return False
+    hop = axis.stride * call.image.leading[last]
+    mask_hop = axis.stride * call.mask.leading[last]
+    for i in range(scratch.listed):
+        if scratch.sources[i] != NULL:
+            scratch.sources[i] = scratch.sources[i] + hop
+            scratch.masks[i] = scratch.masks[i] + mask_hop
+        scratch.name[i] = scratch.name[i] + axis.stride
+    return True
 
 
 cdef int64_t flat_row(const Scratch* scratch, const Recipe* recipe, int64_t place) noexcept nogil:
@@ -1060,6 +1086,12 @@ cdef void write_row(
     if recipe.masked:
         write_run(scratch, call, state, first, stop - first, scratch.counts, 0, target, places)
         return
+    if recipe.finish == NULL and scratch.present * recipe.least_columns >= recipe.parameters.minimum:
+        # Counts change nothing.
+        write_run(
+            scratch, call, state, first, stop - first, NULL, <double> recipe.parameters.minimum, target, places,
+        )
+        return
     bounds[0] = bounds[1] = first
     bounds[2] = bounds[3] = stop
     while bounds[1] < stop and not is_whole(axis, bounds[1]):
@@ -1224,7 +1256,7 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     cdef Segment segments[4]
     cdef char* state
     cdef char* target
-    cdef bint quads
+    cdef bint quads, found_rows = False
     cdef bint straight = (
         call.out_in_place and not call.streams
         and recipe.finish == NULL and recipe.widen == NULL and recipe.value.kernel.planes == 1
@@ -1239,7 +1271,8 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     while row < end:
         target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
         scratch.stamp = row + 1
-        find_rows(scratch, call, 0, recipe.most_rows)
+        if not found_rows:
+            find_rows(scratch, call, 0, recipe.most_rows)
         if quads and scratch.present == 2:
             write_quads(scratch, call, segments, outputs, target)
         else:
@@ -1247,6 +1280,7 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
             state = fold_tile(scratch, call, first, outputs, target if straight else NULL)
             write_row(scratch, call, state, first, first + outputs, target)
         advance(scratch, recipe)
+        found_rows = slide_rows(scratch, call)
         row = row + 1
 
 
@@ -1395,6 +1429,8 @@ cdef class Program:
                 recipe.rows *= recipe.axes[a].outputs
                 recipe.most_rows *= recipe.axes[a].taps
                 recipe.overlapping |= table.overlaps
+                continue
+            recipe.least_columns = table.counts.min(initial=recipe.axes[a].taps)
         self.find_widths()
         self.pixels = self.outputs = recipe.inner
         for a in range(recipe.leading + 1):

@@ -36,6 +36,9 @@ cdef void gather(
     cdef const pixel* f
     cdef const pixel* g
     cdef const pixel* h
+    cdef uint16_t unsigned_sum
+    cdef int16_t signed_sum
+    cdef int32_t sum_of_shorts
     cdef Py_ssize_t i
     if count == 1:
         for i in range(n):
@@ -54,11 +57,25 @@ cdef void gather(
         f = rows[5]
         g = rows[6]
         h = rows[7]
-        for i in range(n):
-            state[i] = <total> (
-                ((<total> a[i] + <total> b[i]) + (<total> c[i] + <total> d[i]))
-                + ((<total> e[i] + <total> f[i]) + (<total> g[i] + <total> h[i]))
-            )
+        # Eight short numbers are summed in narrower, and so more, lanes than those of the total.
+        if pixel is uint8_t:
+            for i in range(n):
+                unsigned_sum = <uint16_t> (((a[i] + b[i]) + (c[i] + d[i])) + ((e[i] + f[i]) + (g[i] + h[i])))
+                state[i] = <total> unsigned_sum
+        elif pixel is int8_t:
+            for i in range(n):
+                signed_sum = <int16_t> (((a[i] + b[i]) + (c[i] + d[i])) + ((e[i] + f[i]) + (g[i] + h[i])))
+                state[i] = <total> signed_sum
+        elif pixel is uint16_t or pixel is int16_t:
+            for i in range(n):
+                sum_of_shorts = ((a[i] + b[i]) + (c[i] + d[i])) + ((e[i] + f[i]) + (g[i] + h[i]))
+                state[i] = <total> sum_of_shorts
+        else:
+            for i in range(n):
+                state[i] = <total> (
+                    ((<total> a[i] + <total> b[i]) + (<total> c[i] + <total> d[i]))
+                    + ((<total> e[i] + <total> f[i]) + (<total> g[i] + <total> h[i]))
+                )
 
 
 cdef void merge(
@@ -342,7 +359,7 @@ cdef void finish_rounded(
     cdef Py_ssize_t i
     cdef int b = 0 if counts != NULL else shift_of(count)
     # Adding 1.5 * 2**23 (2**52) and taking it away rounds half to even. No quotient is so near to a half that
-    # the division rounds it there: sums have fewer than 24 (52) bits and counts fewer than 2**15 (2**23).
+    # the division rounds it there: sums have fewer than 24 (52) bits and counts at most 2**8 (2**24).
     cdef float divisor = <float> count, magic = 12582912.0
     cdef double wide_magic = 6755399441055744.0
     if b == 2:                                             # constants keep the lanes as narrow as the total
