@@ -1218,7 +1218,7 @@ cdef void write_quads(
     cdef const Recipe* recipe = call.recipe
     cdef const void* rows[2]
     cdef const uint8_t* valid[2]
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, inner = recipe.inner
     for i in range(2):
         prepared(scratch, call, segment, i, i, &rows[i], &valid[i])
     if recipe.inner == 1 and call.streams:
@@ -1226,6 +1226,12 @@ cdef void write_quads(
         skpool_stream(target, scratch.result, outputs * recipe.out_width)
     elif recipe.inner == 1:
         recipe.quad(target, rows[0], rows[1], outputs, 1, &scratch.parameters)
+    elif inner >= LONG_COLUMN:
+        for i in range(outputs):
+            recipe.quad(
+                target + i * inner * recipe.out_width, <const char*> rows[0] + 2 * i * inner * recipe.row_width,
+                <const char*> rows[1] + 2 * i * inner * recipe.row_width, inner, inner, &scratch.parameters,
+            )
     else:
         recipe.quad(
             scratch.result, rows[0], rows[1], (2 * outputs - 1) * recipe.inner, recipe.inner, &scratch.parameters,
