@@ -12,7 +12,11 @@ cdef struct Parameters:
     # Numbers that a reduction takes, the same for the whole image.
     double first
     double second
+    double third
+    double fourth
     double divisor      # of an average; 0 divides by the count
+    char value[8]       # a pixel that a reduction treats apart, in the type of the rows, if `has_value`
+    bint has_value
     int64_t minimum     # samples that a window must count, or it gets the fill value
     # What a finish or a quad found out: each thread has its own.
     bint overflowed     # a float32 total left the range of its type
@@ -44,6 +48,14 @@ ctypedef void (*pair_t)(
 # else of i and i + shift.
 ctypedef void (*quad_t)(
     void* out, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
+) noexcept nogil
+
+# The result of windows by their samples one by one: `samples[t]` holds tap t, in row-major order of the window, of each
+# of `n` elements, and `valid[t]` (or NULL: all) tells which of them count. `weights` has a weight for each tap, or is
+# NULL. `room` holds `taps` numbers of 8 bytes, three times.
+ctypedef void (*lanes_t)(
+    void* out, const void** samples, const uint8_t** valid, const double* weights, Py_ssize_t taps, Py_ssize_t n,
+    void* room, const Parameters* parameters,
 ) noexcept nogil
 
 # The state of no samples.
