@@ -1,4 +1,4 @@
-"""Compile the kernels: the driver once, every file of row kernels once per instruction set.
+"""Compile the kernels: what hands out work to threads once, every file of row kernels once per instruction set.
 
 Environment variables:
 
@@ -23,6 +23,9 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
 KERNELS = Path("skpool", "kernels")
+
+#: Modules that hand out work to threads: compiled once, with OpenMP.
+PARALLEL = {"driver", "boxes", "labels"}
 
 
 class Isa(NamedTuple):
@@ -91,7 +94,7 @@ Options.warning_errors = WERROR
 
 
 def make_kernel(source, isa):
-    """One kernel file for one instruction set, or for all of them (`isa=None`): the driver."""
+    """One kernel file for one instruction set, or for all of them (`isa=None`): one of `PARALLEL`."""
     extension = Extension(
         ".".join((*KERNELS.parts, f"{source.stem}_{isa}" if isa else source.stem)),
         [source.as_posix()],
@@ -133,7 +136,7 @@ class BuildKernels(build_ext):
             record.unlink(missing_ok=True)
         for isa in isas:
             chosen = [kernel for kernel in kernels if kernel.isa == isa]
-            folder = f"build/{isa or 'driver'}"
+            folder = f"build/{isa or 'parallel'}"
             made = cythonize(chosen, build_dir=folder, compiler_directives=DIRECTIVES, force=self.force)
             for kernel, result in zip(chosen, made, strict=True):
                 kernel.sources, kernel.depends = result.sources, result.depends
@@ -204,7 +207,7 @@ setup(
     ext_modules=[
         make_kernel(source, isa)
         for source in sorted(KERNELS.glob("*.pyx"))
-        for isa in ([None] if source.stem == "driver" else WANTED_ISAS)
+        for isa in ([None] if source.stem in PARALLEL else WANTED_ISAS)
     ],
     cmdclass={"build_ext": BuildKernels},
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {},

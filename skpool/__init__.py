@@ -4,6 +4,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
 
     max_pool, avg_pool, ..., pool          pooling.py      thin public functions
     adaptive_pool, global_pool, ...        adaptive.py     the same with windows placed otherwise
+    roi_pool, roi_align, ...               boxes.py        boxes of an image
     block_reduce, patch_skimage, ...       dropin.py       scikit-image's own names
               |
               v
@@ -12,8 +13,10 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     windows.py   reductions.py             WHERE: tables of windows     WHAT: the registry
            \\     /
         backends/cpu.py                    plan, image -> result; which kernel, which types
+        backends/boxes.py                  edges of boxes, image -> result
               |
         kernels/driver.pyx                 work items -> rows of each window -> columns -> result
+        kernels/boxes.pyx                  the same for boxes
               |
         kernels/*.pyx                      row kernels, for each instruction set
 
@@ -23,6 +26,8 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
 
 from .adaptive import *  # noqa: F403
 from .adaptive import __all__ as _adaptive
+from .boxes import *  # noqa: F403
+from .boxes import __all__ as _boxes
 from .config import show_config
 from .dropin import block_reduce, downscale_local_mean, patch_skimage, patched, unpatch_skimage
 from .pooling import *  # noqa: F403
@@ -30,6 +35,7 @@ from .pooling import __all__ as _pooling
 
 __version__ = "0.1.0"
 __all__ = [
+    *_boxes,
     *_pooling,
     *_adaptive,
     "block_reduce",

@@ -475,6 +475,50 @@ def pooled_coords(
     channel_axis: SupportsIndex | None = None,
 ) -> tuple[NDArray[np.float64], ...]: ...
 
+# --- boxes
+
+def roi_pool(
+    image: ArrayLike,
+    boxes: ArrayLike,
+    output_shape: _Sizes,
+    *,
+    reduction: Literal["max", "min", "avg", "sum", "range", "var", "std"] = "max",
+    inclusive: bool = False,
+    fill_value: _Real | np.bool | None = None,
+    channel_axis: SupportsIndex | None = None,
+    workers: SupportsIndex | None = None,
+) -> NDArray[Any]: ...
+def roi_align(
+    image: ArrayLike,
+    boxes: ArrayLike,
+    output_shape: _Sizes,
+    *,
+    sampling_ratio: SupportsIndex = 0,
+    aligned: bool = True,
+    reduction: Literal["avg", "max"] = "avg",
+    onnx_max: bool = False,
+    channel_axis: SupportsIndex | None = None,
+    workers: SupportsIndex | None = None,
+) -> NDArray[Any]: ...
+def precise_roi_pool(
+    image: ArrayLike,
+    boxes: ArrayLike,
+    output_shape: _Sizes,
+    *,
+    aligned: bool = True,
+    channel_axis: SupportsIndex | None = None,
+    workers: SupportsIndex | None = None,
+) -> NDArray[Any]: ...
+def position_sensitive_roi_pool(
+    image: ArrayLike,
+    boxes: ArrayLike,
+    output_shape: _Sizes,
+    *,
+    channel_axis: SupportsIndex = -1,
+    workers: SupportsIndex | None = None,
+) -> NDArray[Any]: ...
+def rmac_regions(shape: Sequence[SupportsIndex], levels: SupportsIndex = 3) -> NDArray[np.int64]: ...
+
 # --- scikit-image's own names
 
 def block_reduce(

@@ -24,8 +24,8 @@ SOURCE = CLONE if CLONE.is_dir() else Path(skpool.__file__).parent  # an install
 #: The floors of the house, and the floors that each may import from. Nothing imports upwards.
 FLOORS = {
     "faces": ("", "__main__", "cli", "config", "dropin", "estimators"),
-    "functions": ("documents", "pooling", "adaptive", "pyramids", "regions", "sampling", "antialias"),
-    "backends": ("backends", "backends.cpu", "backends.gpu", "backends.chunked"),
+    "functions": ("documents", "pooling", "adaptive", "boxes", "regions", "pyramids", "sampling", "strips", "antialias"),
+    "backends": ("backends", "backends.cpu", "backends.boxes", "backends.labels", "backends.gpu", "backends.chunked"),
     "reference": ("reference",),
     "threads": ("threads",),
     "plan": ("plan",),
@@ -35,7 +35,7 @@ FLOORS = {
 BELOW = {
     "faces": {"faces", "functions", "backends", "threads", "plan", "tables", "kernels"},
     "functions": {"functions", "backends", "threads", "plan", "tables"},
-    "backends": {"threads", "plan", "tables", "kernels"},
+    "backends": {"backends", "threads", "plan", "tables", "kernels"},
     "reference": {"plan", "tables"},
     "threads": {"kernels"},
     "plan": {"tables"},
@@ -44,6 +44,9 @@ BELOW = {
 }
 #: What the floors of rules and tables, which every backend reads, may import from elsewhere.
 THIRD_PARTY = {"reference": {"numpy"}, "plan": {"numpy"}, "tables": {"numpy"}}
+
+#: Kernels that hand out work to threads; all others work on rows.
+PARALLEL = {"driver.pyx", "boxes.pyx", "labels.pyx"}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
@@ -129,7 +132,7 @@ def test_python_decides_and_kernels_compute(name):
     text = CYTHON[name].read_text(encoding="utf-8")
     code = re.sub(r'"""[\s\S]*?"""|#.*', "", text)
     assert set(re.findall(r"\braise\s+(\w+)", code)) <= {"MemoryError"}
-    assert "prange" not in code or name == "driver.pyx"
+    assert "prange" not in code or name in PARALLEL
     # glibc chooses variants of these by processor, and results would differ in their last bits
     assert not re.search(r"from libc\.math cimport[^\n]*\b(exp|log|pow)", code)
 

@@ -100,6 +100,12 @@ ctypedef void (*select_t)(
     const void* replacement,
 ) noexcept nogil
 
+# state = the weighted sum of `count` (1 to 4) rows, or what else a function makes of weights and rows; if it `adds`,
+# with the state before.
+ctypedef void (*weigh_t)(
+    double* state, const void** rows, const double* weights, Py_ssize_t count, bint adds, Py_ssize_t n,
+) noexcept nogil
+
 # `fill` wherever fewer than `minimum` samples counted.
 ctypedef void (*blank_t)(
     void* out, const double* counts, double minimum, Py_ssize_t n, const void* fill,
