@@ -198,13 +198,12 @@ cdef void bound_bins(Side* side, const Line* line) noexcept nogil:
 
 
 cdef void lay_integral(Side* side, const Line* line, double start, double stop) noexcept nogil:
-    """Integrals over each bin of the image, interpolated, and fading to zero within one pixel of its border."""
-    cdef double begin, end, left, right, middle
+    """Means over each bin of the image, interpolated, and fading to zero within one pixel of its border."""
+    cdef double begin, end = start, left, right, middle, share
     cdef Py_ssize_t i
     cdef int64_t cell
     side.found = 0
-    side.extent = (stop - start) / line.bins
-    end = start
+    side.extent = 1
     for i in range(line.bins):
         open_bin(side, i)
         begin = end
@@ -212,11 +211,14 @@ cdef void lay_integral(Side* side, const Line* line, double start, double stop) 
         for cell in range(<int64_t> floor(max(begin, -1)), <int64_t> ceil(min(end, line.length))):
             left = max(begin, <double> cell)
             right = min(end, <double> (cell + 1))
+            if left >= right:                              # a bin without length
+                continue
+            share = (right - left) / (end - begin)
             middle = (left - <double> cell + (right - <double> cell)) / 2
             if cell >= 0:
-                weigh_pixel(side, i, cell, (right - left) * (1 - middle))
+                weigh_pixel(side, i, cell, share * (1 - middle))
             if cell + 1 < line.length:
-                weigh_pixel(side, i, cell + 1, (right - left) * middle)
+                weigh_pixel(side, i, cell + 1, share * middle)
 
 
 # --- one call
