@@ -31,6 +31,16 @@ _Reduction: TypeAlias = Literal[
     "range",
     "count",
 ]
+_Corner: TypeAlias = Literal[
+    "top",
+    "bottom",
+    "left",
+    "right",
+    "top_left",
+    "top_right",
+    "bottom_left",
+    "bottom_right",
+]
 _IndexedReduction: TypeAlias = Literal["max", "min"]  # those that take `return_indices`
 _Indexed: TypeAlias = tuple[NDArray[Any], NDArray[np.int64]]  # values, indices
 
@@ -518,6 +528,82 @@ def position_sensitive_roi_pool(
     workers: SupportsIndex | None = None,
 ) -> NDArray[Any]: ...
 def rmac_regions(shape: Sequence[SupportsIndex], levels: SupportsIndex = 3) -> NDArray[np.int64]: ...
+# --- levels
+
+def pool_pyramid(
+    image: ArrayLike,
+    max_layer: SupportsIndex = -1,
+    downscale: _Sizes = 2,
+    *,
+    reduction: _Reduction = "avg",
+    recursive: bool | None = None,
+    min_size: SupportsIndex = 1,
+    channel_axis: SupportsIndex | None = None,
+    mask: NDArray[np.bool] | None = None,
+    nan_policy: _NanPolicy = "propagate",
+    min_count: SupportsIndex = 1,
+    fill_value: _Real | np.bool | None = None,
+    workers: SupportsIndex | None = None,
+    **reduction_parameters: _Real | None,
+) -> list[NDArray[Any]]: ...
+def pyramid_transforms(
+    shape: Sequence[SupportsIndex],
+    max_layer: SupportsIndex = -1,
+    downscale: _Sizes = 2,
+    *,
+    min_size: SupportsIndex = 1,
+    channel_axis: SupportsIndex | None = None,
+) -> list[tuple[tuple[float, ...], tuple[float, ...]]]: ...
+
+# --- whole lines
+
+def corner_pool(
+    image: ArrayLike,
+    corner: _Corner,
+    *,
+    channel_axis: SupportsIndex | None = None,
+    mask: NDArray[np.bool] | None = None,
+    nan_policy: _NanPolicy = "propagate",
+    fill_value: _Real | np.bool | None = None,
+) -> NDArray[Any]: ...
+def strip_pool(
+    image: ArrayLike,
+    axis: SupportsIndex,
+    reduction: _Reduction = "avg",
+    *,
+    channel_axis: SupportsIndex | None = None,
+    keepdims: bool = False,
+    mask: NDArray[np.bool] | None = None,
+    nan_policy: _NanPolicy = "propagate",
+    min_count: SupportsIndex = 1,
+    fill_value: _Real | np.bool | None = None,
+    dtype: DTypeLike | None = None,
+    out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None,
+    **reduction_parameters: _Real | None,
+) -> NDArray[Any]: ...
+
+# --- the way back
+
+def max_unpool(
+    values: ArrayLike,
+    indices: ArrayLike,
+    output_shape: Sequence[SupportsIndex],
+    *,
+    fill_value: _Real | np.bool = 0,
+) -> NDArray[Any]: ...
+def avg_unpool(
+    values: ArrayLike,
+    output_shape: Sequence[SupportsIndex],
+    window_shape: _Sizes,
+    *,
+    stride: _Sizes | None = None,
+    padding: _Padding = 0,
+    dilation: _Sizes = 1,
+    ceil_mode: bool = True,
+    channel_axis: SupportsIndex | None = None,
+    dtype: DTypeLike | None = None,
+) -> NDArray[Any]: ...
 
 # --- scikit-image's own names
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import skpool
-from skpool import pooling, reductions
+from skpool import pooling, pyramids, reductions, sampling, strips
 from skpool.plan import make_plan
 from skpool.reductions import REDUCTIONS, Parameter, Reduction
 
@@ -53,6 +53,7 @@ MODULES = {
     for path in sorted(SOURCE.rglob("*.py"))
 }
 CYTHON = {path.name: path for path in sorted(SOURCE.rglob("*.p[yx][xd]"))}
+POOLING = [*pooling.__all__, *pyramids.__all__, *sampling.__all__, *strips.__all__]
 FUNCTIONS = {name: getattr(skpool, name) for name in skpool.__all__ if inspect.isfunction(getattr(skpool, name))}
 
 needs_cython_sources = pytest.mark.skipif(not CYTHON, reason="an installed package has no Cython sources")
@@ -218,7 +219,7 @@ def test_docstrings_have_all_parameters(name):
     assert documented == set(inspect.signature(FUNCTIONS[name]).parameters)
 
 
-@pytest.mark.parametrize("name", pooling.__all__)
+@pytest.mark.parametrize("name", POOLING)
 def test_docstrings_of_pooling_have_all_sections(name):
     found = sections(FUNCTIONS[name])
     assert {"Summary", "Parameters", "Returns", "Raises", "Examples"} <= set(found)
@@ -228,7 +229,7 @@ def test_docstrings_of_pooling_have_all_sections(name):
     assert len(first) <= 110
 
 
-@pytest.mark.parametrize("name", pooling.__all__)
+@pytest.mark.parametrize("name", POOLING)
 def test_examples_run(name):
     tests = doctest.DocTestFinder(recurse=False).find(FUNCTIONS[name], name, module=False, globs={})
     assert sum(len(test.examples) for test in tests) >= 1

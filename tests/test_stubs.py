@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import skpool
+from skpool import strips
 from skpool.plan import NAN_POLICIES
 from skpool.reductions import REDUCTIONS
 from skpool.windows import NAMED_PADDING, PADDING_MODES
@@ -26,6 +27,7 @@ OVERLOADED = "return_indices"
 
 #: Words that a type allows, and the table that they come from.
 WORDS = {
+    "_Corner": strips._CORNERS,
     "_IndexedReduction": [name for name, row in REDUCTIONS.items() if row.indices],
     "_Mode": PADDING_MODES,
     "_NamedPadding": NAMED_PADDING,

@@ -1,0 +1,322 @@
+"""Pooling along whole lines: strips (a row or a column at a time) and corners (running maxima)."""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+
+from .plan import NAN_POLICIES, checked_channel_axis, checked_image_dtype, representable
+from .pooling import _checked_mask, _unwrapped, pool
+from .reductions import as_sum, reduction_named
+
+__all__ = ["corner_pool", "strip_pool"]
+
+#: What each corner adds up: running maxima, each by the side that it looks away from.
+_CORNERS = {
+    "top": ("top",),
+    "bottom": ("bottom",),
+    "left": ("left",),
+    "right": ("right",),
+    "top_left": ("top", "left"),
+    "top_right": ("top", "right"),
+    "bottom_left": ("bottom", "left"),
+    "bottom_right": ("bottom", "right"),
+}
+
+#: For each side the axis along which maxima run, counted from the last spatial one, and whether they run backwards.
+_SIDES = {"top": (-2, True), "bottom": (-2, False), "left": (-1, True), "right": (-1, False)}
+
+#: Lines shorter than this many samples are scanned many at a time, others one after the other.
+_LONG_LINE = 64
+
+#: Bytes that are scanned at a time, so that every pass but the first finds them in the cache.
+_BLOCK = 2**18
+
+
+# --- corners
+
+
+def _running_maximum(image, axis, backwards):
+    """For every sample the largest of those up to it along an axis, or of those from it on if `backwards`."""
+    if not image.size:
+        return image.copy()
+    if math.prod(image.shape[axis + 1 :]) >= _LONG_LINE:
+        return _line_by_line(image, axis, backwards)
+    running = np.empty_like(image, order="C", subok=False)
+    rows = image.reshape(-1, math.prod(image.shape[axis:]))
+    result = running.reshape(rows.shape)
+    step = math.prod(image.shape[axis + 1 :])
+    height = min(max(_BLOCK // (rows.shape[1] * rows.itemsize), 1), len(rows))
+    spare = np.empty((2, height, rows.shape[1]), rows.dtype)
+    for start in range(0, len(rows), height):
+        block = slice(start, start + height)
+        _scan(rows[block], result[block], spare[:, : len(rows[block])], step, backwards)
+    return running
+
+
+def _line_by_line(image, axis, backwards):
+    """`_running_maximum` where the lines across the axis are long."""
+    running = np.empty_like(image, order="C", subok=False)
+    lines = np.moveaxis(image, axis, 0), np.moveaxis(running, axis, 0)
+    source, result = (array[::-1] if backwards else array for array in lines)
+    result[0] = source[0]
+    for before, line, place in zip(result[:-1], source[1:], result[1:], strict=True):
+        np.maximum(before, line, out=place)
+    return running
+
+
+def _scan(rows, result, spare, step, backwards):
+    """Running maxima of rows whose samples are `step` apart: of 2 samples, of 4, of 8, ..."""
+    width, turn = rows.shape[1], 0
+    while step < width:
+        target = result if 2 * step >= width else spare[turn]
+        near, far, alone = slice(step, None), slice(None, -step), slice(None, step)
+        if backwards:
+            near, far, alone = far, near, slice(-step, None)
+        np.maximum(rows[:, near], rows[:, far], out=target[:, near])
+        target[:, alone] = rows[:, alone]
+        rows, turn, step = target, 1 - turn, 2 * step
+    if rows is not result:
+        result[...] = rows
+
+
+def _lowest(dtype):
+    return dtype.type({"f": -math.inf, "b": False}[dtype.kind] if dtype.kind in "fb" else np.iinfo(dtype).min)
+
+
+def _checked_corner(corner):
+    if not isinstance(corner, str):
+        raise TypeError(f"`corner` must be a string, got {corner!r}")
+    if corner not in _CORNERS:
+        raise ValueError(f"`corner` must be one of {', '.join(map(repr, _CORNERS))}, got {corner!r}")
+    return _CORNERS[corner]
+
+
+def _counted(image, mask, nan_policy, channel_axis):
+    """The pixels that count, or None if all do."""
+    if nan_policy not in NAN_POLICIES:
+        kind = ValueError if isinstance(nan_policy, str) else TypeError
+        raise kind(f"`nan_policy` must be one of {', '.join(map(repr, NAN_POLICIES))}, got {nan_policy!r}")
+    if mask is not None:
+        mask = _checked_mask(mask, image, channel_axis)
+    if nan_policy == "propagate" or image.dtype.kind != "f":
+        return mask
+    finite = ~np.isnan(image)
+    if nan_policy == "raise":
+        if not (finite if mask is None else finite | ~mask).all():
+            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+        return mask
+    return finite if mask is None else finite & mask
+
+
+def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="propagate", fill_value=None):
+    """Running maxima towards the sides of an image, and their sums at its corners.
+
+    The maximum of side ``"top"`` at a pixel is that of the pixel and all below it in its column, as seen from the top
+    edge of an object; ``"left"`` is that of the pixel and all to its right; ``"bottom"`` and ``"right"`` look up and to
+    the left. A corner is the sum of its two sides: ``"top_left"`` is large where an object's topmost pixels lie below
+    and its leftmost to the right, though nothing need be at the corner itself.
+
+    Parameters
+    ----------
+    image : (..., rows, columns) array_like
+        Boolean, integer or floating point of at most 64 bits, in any memory layout; never modified. Rows and columns
+        are the last two spatial axes (all but `channel_axis`); others are left alone. A masked array's mask is
+        honoured, and gives a masked array.
+    corner : {"top_left", "top_right", "bottom_left", "bottom_right", "top", "bottom", "left", "right"}
+        Which corner, or which single side.
+    channel_axis : int, optional
+        The axis of channels, which are images of their own. Default: there is none.
+    mask : ndarray of bool, optional
+        True where a pixel counts; of the image's shape, or of its spatial axes.
+    nan_policy : {"propagate", "omit", "raise"}
+        A counted NaN makes all results that look at it NaN, is as if masked, or is a `ValueError`.
+    fill_value : number, optional
+        The value where a side counts no pixel. Default: NaN for floating-point results, else 0.
+
+    Returns
+    -------
+    pooled : ndarray
+        Of the image's shape; of its dtype for a side, of that of `sum_pool` for a corner.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If an argument has a wrong value or shape, or the image no rows and columns.
+
+    See Also
+    --------
+    strip_pool, max_pool
+
+    References
+    ----------
+    H. Law and J. Deng, "CornerNet: detecting objects as paired keypoints", ECCV 2018.
+
+    Examples
+    --------
+    An object whose left edge is in column 1 and whose top edge is in row 0:
+
+    >>> import numpy as np
+    >>> from skpool import corner_pool
+    >>> image = np.array([[0, 0, 3], [0, 5, 0]])
+    >>> corner_pool(image, "top")
+    array([[0, 5, 3],
+           [0, 5, 0]])
+    >>> corner_pool(image, "left")
+    array([[3, 3, 3],
+           [5, 5, 0]])
+    >>> corner_pool(image, "top_left")
+    array([[ 3,  8,  6],
+           [ 5, 10,  0]])
+    """
+    sides = _checked_corner(corner)
+    masked_array = isinstance(image, np.ma.MaskedArray)
+    image, mask = _unwrapped(image, mask, channel_axis)
+    dtype = checked_image_dtype(image.dtype).newbyteorder("=")
+    channel_axis = checked_channel_axis(channel_axis, image.ndim)
+    spatial = [axis for axis in range(image.ndim) if axis != channel_axis]
+    if len(spatial) < 2:
+        raise ValueError(
+            f"`image` must have rows and columns, got shape {image.shape} and `channel_axis` {channel_axis}"
+        )
+    result = as_sum(dtype) if len(sides) == 2 else dtype
+    default_fill = math.nan if result.kind == "f" else 0
+    fill = representable(default_fill if fill_value is None else fill_value, result, "fill_value")
+    counted = _counted(image, mask, nan_policy, channel_axis)
+    values = image.astype(dtype, copy=False) if counted is None else np.where(counted, image, _lowest(dtype))
+    runs = [(spatial[axis], backwards) for axis, backwards in map(_SIDES.get, sides)]
+    pooled = _sum([_running_maximum(values, *run) for run in runs], result)
+    if counted is None:
+        return np.ma.MaskedArray(pooled, fill_value=fill) if masked_array else pooled
+    found = np.logical_and.reduce([_running_maximum(counted, *run) for run in runs])
+    pooled[~found] = fill
+    return np.ma.MaskedArray(pooled, ~found, fill_value=fill) if masked_array else pooled
+
+
+def _sum(parts, dtype):
+    """The one part, or the sum of the two."""
+    if len(parts) == 1:
+        return parts[0]
+    with np.errstate(all="ignore"):  # infinities of both signs
+        return np.add(*parts, out=parts[0]) if parts[0].dtype == dtype else np.add(*parts, dtype=dtype)
+
+
+# --- strips
+
+
+def strip_pool(
+    image,
+    axis,
+    reduction="avg",
+    *,
+    channel_axis=None,
+    keepdims=False,
+    mask=None,
+    nan_policy="propagate",
+    min_count=1,
+    fill_value=None,
+    dtype=None,
+    out=None,
+    workers=None,
+    **reduction_parameters,
+):
+    """Reduce every line along one axis to one value: the mean of each row, the maximum of each column.
+
+    The same as `pool` with a window that is whole along `axis` and 1 along the others.
+
+    Parameters
+    ----------
+    image : (..., rows, columns) array_like
+        As `pool` takes it.
+    axis : int
+        The axis that vanishes: -1 gives one value for each row (a strip of the height of the image), -2 one for each
+        column. Of all axes of the image; not the channel axis.
+    reduction : str
+        Name of the reduction, as `pool` takes it.
+    channel_axis : int, optional
+        The axis that is not pooled. Default: every axis is spatial.
+    keepdims : bool
+        Keep the axis, with length 1, so that the result broadcasts to the image.
+    mask, nan_policy, min_count, fill_value, dtype, workers
+        As `pool` takes them.
+    out : ndarray, optional
+        Where the result goes; as `pool` takes it, of the result's shape.
+    **reduction_parameters
+        What the reduction takes beside these: see its own function.
+
+    Returns
+    -------
+    pooled : ndarray
+        Of the image's shape without `axis`.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind, or a keyword is none that the reduction takes.
+    ValueError
+        If an argument has a wrong value or shape, or the image has no samples along `axis`.
+
+    See Also
+    --------
+    pool, corner_pool
+
+    References
+    ----------
+    Q. Hou, L. Zhang, M.-M. Cheng and J. Feng, "Strip pooling: rethinking spatial pooling for scene parsing", CVPR 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skpool import strip_pool
+    >>> image = np.array([[1, 2, 6], [0, 5, 1]])
+    >>> strip_pool(image, -1)
+    array([3., 2.])
+    >>> strip_pool(image, 0, "max", keepdims=True)
+    array([[1, 5, 6]])
+    """
+    image = image if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+    channel_axis = checked_channel_axis(channel_axis, image.ndim)
+    axis = _checked_axis(axis, image.ndim, channel_axis)
+    if not isinstance(keepdims, bool | np.bool_):
+        raise TypeError(f"`keepdims` must be True or False, got {keepdims!r}")
+    if not image.shape[axis]:
+        raise ValueError(f"`image` must have samples along `axis` {axis}, got shape {image.shape}")
+    window = [image.shape[axis] if number == axis else 1 for number in range(image.ndim) if number != channel_axis]
+    kept = out
+    if type(out) is np.ndarray and not keepdims:
+        if out.shape != image.shape[:axis] + image.shape[axis + 1 :]:
+            raise ValueError(f"`out` must have the shape of the image {image.shape} without `axis`, got {out.shape}")
+        kept = np.expand_dims(out, axis)
+    pooled = pool(
+        image,
+        window,
+        reduction,
+        mask=mask,
+        nan_policy=nan_policy,
+        min_count=min_count,
+        fill_value=fill_value,
+        channel_axis=channel_axis,
+        dtype=dtype,
+        out=kept,
+        workers=workers,
+        **reduction_named(reduction).checked_parameters(reduction_parameters),
+    )
+    if pooled is kept:
+        return out
+    return pooled if keepdims else pooled.squeeze(axis)
+
+
+def _checked_axis(axis, ndim, channel_axis):
+    """`axis` counted from the front."""
+    if isinstance(axis, bool | np.bool_) or not hasattr(axis, "__index__"):
+        raise TypeError(f"`axis` must be an integer, got {axis!r}")
+    axis = operator.index(axis)
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"`axis` must be from {-ndim} to {ndim - 1} for {ndim} axes, got {axis}")
+    if axis % ndim == channel_axis:
+        raise ValueError(f"`axis` must not be `channel_axis`, got {axis} for both")
+    return axis % ndim
