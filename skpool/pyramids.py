@@ -18,7 +18,7 @@ import numpy as np
 
 from . import windows
 from .plan import Plan, checked_channel_axis, make_plan
-from .pooling import _checked_mask, _unwrapped, pool
+from .pooling import checked_mask, unwrapped, pool
 from .reductions import REDUCTIONS, as_count, as_image, as_sum, reduction_named
 from .threads import check_workers
 
@@ -479,7 +479,7 @@ def pool_pyramid(
     row = reduction_named(reduction)
     parameters = row.checked_parameters(reduction_parameters)
     masked_array = isinstance(image, np.ma.MaskedArray)
-    array, mask = _unwrapped(image, mask, channel_axis)
+    array, mask = unwrapped(image, mask, channel_axis)
     first = make_plan(
         array.shape,
         array.dtype,
@@ -493,7 +493,7 @@ def pool_pyramid(
         **parameters,
     )
     if mask is not None:
-        mask = _checked_mask(mask, array, channel_axis)
+        mask = checked_mask(mask, array, channel_axis)
     factors, products = _products(array.shape, max_layer, downscale, min_size, first.channel_axis)
     task = _Task(array, mask, first, factors, products, nan_policy, workers)
     if recursive and task.carried is None:

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from . import windows
-from .plan import checked_dtype, make_plan, representable
+from .plan import checked_channel_axis, checked_dtype, make_plan, representable
 from .pooling import pool
 from .reductions import as_float
 
@@ -184,6 +184,8 @@ def _axes_of(shape, pooled, geometry):
     """The windows along every axis of an image of `shape`, or an error if it does not pool to the shape `pooled`."""
     if len(shape) != len(pooled):
         raise ValueError(f"`output_shape` must have the {len(pooled)} axes of `values`, got {shape}")
+    if len(shape) == (checked_channel_axis(geometry["channel_axis"], len(shape)) is not None):
+        raise ValueError(f"`output_shape` must have a spatial axis, got {shape}")
 
     def axes_of(lengths):
         return make_plan(lengths, np.dtype(np.float64), "avg", **geometry).axes
@@ -216,6 +218,7 @@ def _counts(axes):
     for number, axis in enumerate(axes):
         if not axis.identity:
             along = np.maximum(axis.counts, 1)
+            along = along[:1] if (along == along[:1]).all() else along
             counts = counts * np.expand_dims(along, [other for other in range(len(axes)) if other != number])
     return counts
 

@@ -8,7 +8,7 @@ import operator
 import numpy as np
 
 from .plan import NAN_POLICIES, checked_channel_axis, checked_image_dtype, representable
-from .pooling import _checked_mask, _unwrapped, pool
+from .pooling import checked_mask, unwrapped, pool
 from .reductions import as_sum, reduction_named
 
 __all__ = ["corner_pool", "strip_pool"]
@@ -100,7 +100,7 @@ def _counted(image, mask, nan_policy, channel_axis):
         kind = ValueError if isinstance(nan_policy, str) else TypeError
         raise kind(f"`nan_policy` must be one of {', '.join(map(repr, NAN_POLICIES))}, got {nan_policy!r}")
     if mask is not None:
-        mask = _checked_mask(mask, image, channel_axis)
+        mask = checked_mask(mask, image, channel_axis)
     if nan_policy == "propagate" or image.dtype.kind != "f":
         return mask
     finite = ~np.isnan(image)
@@ -175,7 +175,7 @@ def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="prop
     """
     sides = _checked_corner(corner)
     masked_array = isinstance(image, np.ma.MaskedArray)
-    image, mask = _unwrapped(image, mask, channel_axis)
+    image, mask = unwrapped(image, mask, channel_axis)
     dtype = checked_image_dtype(image.dtype).newbyteorder("=")
     channel_axis = checked_channel_axis(channel_axis, image.ndim)
     spatial = [axis for axis in range(image.ndim) if axis != channel_axis]

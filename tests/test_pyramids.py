@@ -1,5 +1,6 @@
 """Pyramids: every level is the pooled image, whatever was carried to it."""
 
+import itertools
 import math
 import tracemalloc
 from fractions import Fraction
@@ -29,9 +30,11 @@ def an_image(shape, dtype, seed=0):
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return rng.normal(3, 10, shape).astype(dtype)
-    return rng.integers(0, 256, (*shape, dtype.itemsize), np.uint8).view("u1" if dtype.kind == "b" else dtype)[
-        ..., 0
-    ].astype(dtype)
+    return (
+        rng.integers(0, 256, (*shape, dtype.itemsize), np.uint8)
+        .view("u1" if dtype.kind == "b" else dtype)[..., 0]
+        .astype(dtype)
+    )
 
 
 def product_of(downscale, level, count):
@@ -284,7 +287,7 @@ def test_recursion_where_it_is_not_exact(reduction):
     for arguments in ({}, {"mask": mask, "min_count": 2}, {"nan_policy": "omit"}):
         levels = pool_pyramid(image, reduction=reduction, recursive=True, **arguments)
         kept = arguments.get("mask")
-        for before, level in zip(levels[:-1], levels[1:], strict=True):
+        for before, level in itertools.pairwise(levels):
             expected = skpool.pool(before, 2, reduction, **arguments | {"mask": kept})
             np.testing.assert_array_equal(level, expected)
             if arguments:
