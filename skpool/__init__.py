@@ -7,7 +7,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     roi_pool, roi_align, ...               boxes.py        boxes of an image
     pool_pyramid, ...                      pyramids.py     levels, and what is carried between them
     corner_pool, strip_pool                strips.py       whole lines
-    max_unpool, avg_unpool                 sampling.py     the way back
+    fractional_max_pool, max_unpool, ...   sampling.py     windows of drawn sizes; the way back
     block_reduce, patch_skimage, ...       dropin.py       scikit-image's own names
               |
               v
@@ -27,33 +27,19 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     threads.py                             the one authority on thread counts
 """
 
+from . import adaptive, boxes, config, dropin, pooling, pyramids, sampling, strips
 from .adaptive import *  # noqa: F403
-from .adaptive import __all__ as _adaptive
 from .boxes import *  # noqa: F403
-from .boxes import __all__ as _boxes
-from .config import show_config
-from .dropin import block_reduce, downscale_local_mean, patch_skimage, patched, unpatch_skimage
+from .config import *  # noqa: F403
+from .dropin import *  # noqa: F403
 from .pooling import *  # noqa: F403
-from .pooling import __all__ as _pooling
-from .pyramids import pool_pyramid, pyramid_transforms
-from .sampling import avg_unpool, max_unpool
-from .strips import corner_pool, strip_pool
+from .pyramids import *  # noqa: F403
+from .sampling import *  # noqa: F403
+from .strips import *  # noqa: F403
 
 __version__ = "0.1.0"
 __all__ = [
-    *_boxes,
-    *_pooling,
-    *_adaptive,
-    "avg_unpool",
-    "block_reduce",
-    "corner_pool",
-    "downscale_local_mean",
-    "max_unpool",
-    "patch_skimage",
-    "patched",
-    "pool_pyramid",
-    "pyramid_transforms",
-    "show_config",
-    "strip_pool",
-    "unpatch_skimage",
+    name
+    for module in (pooling, adaptive, pyramids, sampling, strips, boxes, dropin, config)
+    for name in sorted(module.__all__)
 ]

@@ -454,7 +454,9 @@ def _adaptive(row):
         return adaptive_pool(image, output_shape, row.name, **keywords)
 
     image, result = row.example
-    example = f">>> from skpool import adaptive_{row.name}_pool\n>>> adaptive_{row.name}_pool({image}, 1)\narray({result})"
+    example = (
+        f">>> from skpool import adaptive_{row.name}_pool\n>>> adaptive_{row.name}_pool({image}, 1)\narray({result})"
+    )
     summary = f"{row.summary.removesuffix('.')}, as many windows as asked for."
     return documents.named(function, adaptive_pool, row, "adaptive_", summary, "One value for each bin", example)
 

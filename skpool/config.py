@@ -8,6 +8,8 @@ from . import threads
 from .backends import cpu
 from .kernels import driver
 
+__all__ = ["show_config"]
+
 
 def show_config():
     """Print version, instruction sets, threads and the array libraries found.

@@ -24,6 +24,8 @@ from .plan import PLANS_KEPT, checked_image_dtype, make_plan, representable
 from .reductions import REDUCTIONS
 from .windows import Sliding
 
+__all__ = ["block_reduce", "downscale_local_mean", "patch_skimage", "patched", "unpatch_skimage"]
+
 # --- which NumPy functions the kernels compute
 
 _BOOLEAN = ("b1",)

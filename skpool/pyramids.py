@@ -18,7 +18,7 @@ import numpy as np
 
 from . import windows
 from .plan import Plan, checked_channel_axis, make_plan
-from .pooling import checked_mask, unwrapped, pool
+from .pooling import checked_mask, pool, unwrapped
 from .reductions import REDUCTIONS, as_count, as_image, as_sum, reduction_named
 from .threads import check_workers
 
@@ -484,7 +484,7 @@ def pool_pyramid(
         array.shape,
         array.dtype,
         reduction,
-        1,
+        windows.Sliding(1),
         nan_policy=nan_policy,
         min_count=min_count,
         fill_value=fill_value,

@@ -1,18 +1,20 @@
-"""Unpooling: values of windows back to the places, or spread over the samples, that they came from."""
+"""Windows of drawn sizes, and the way back: values of windows to the places, or over the samples, they came from."""
 
 from __future__ import annotations
 
 import bisect
 import math
+import numbers
 
 import numpy as np
 
 from . import windows
 from .plan import checked_channel_axis, checked_dtype, make_plan, representable
-from .pooling import pool
+from .pooling import pool, pooled_by
 from .reductions import as_float
+from .windows import Sliding, Tables
 
-__all__ = ["avg_unpool", "max_unpool"]
+__all__ = ["avg_unpool", "fractional_max_pool", "max_unpool"]
 
 #: Bytes of a result that are spread at a time, so that what is repeated is still in the cache.
 _BLOCK = 2**21
@@ -163,15 +165,8 @@ def avg_unpool(
     """
     values = _checked_values(np.ma.filled(values, 0))
     result = as_float(values.dtype) if dtype is None else checked_dtype(dtype)
-    geometry = {
-        "window_shape": window_shape,
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "ceil_mode": ceil_mode,
-        "channel_axis": channel_axis,
-    }
-    axes = _axes_of(_checked_shape(output_shape), values.shape, geometry)
+    layout = Sliding(window_shape, stride, padding, dilation, ceil_mode)
+    axes = _axes_of(_checked_shape(output_shape), values.shape, layout, channel_axis)
     overlapping = any(axis.extent > axis.stride for axis in axes)
     # Shares that are added up, or rounded to integers, need more digits than float32 has.
     working = np.dtype(np.float32 if values.dtype == result == np.float32 and not overlapping else np.float64)
@@ -180,15 +175,15 @@ def avg_unpool(
     return image if image.dtype == result else pool(image, 1, dtype=result)
 
 
-def _axes_of(shape, pooled, geometry):
+def _axes_of(shape, pooled, layout, channel_axis):
     """The windows along every axis of an image of `shape`, or an error if it does not pool to the shape `pooled`."""
     if len(shape) != len(pooled):
         raise ValueError(f"`output_shape` must have the {len(pooled)} axes of `values`, got {shape}")
-    if len(shape) == (checked_channel_axis(geometry["channel_axis"], len(shape)) is not None):
+    if len(shape) == (checked_channel_axis(channel_axis, len(shape)) is not None):
         raise ValueError(f"`output_shape` must have a spatial axis, got {shape}")
 
     def axes_of(lengths):
-        return make_plan(lengths, np.dtype(np.float64), "avg", **geometry).axes
+        return make_plan(lengths, np.dtype(np.float64), "avg", layout, channel_axis=channel_axis).axes
 
     def outputs(number, length):
         lengths = [0] * len(shape)  # which have no windows, and refuse none
@@ -256,3 +251,135 @@ def _place(shares, axis, number, image, skipped=0):
         else:
             image[places] = given
     return image
+
+
+# --- fractional max pooling
+
+
+def _bounds(length, outputs, rng, pseudo_random):
+    """Where each of `outputs` windows begins, and where the last ends: steps of floor and ceil of length / outputs."""
+    if pseudo_random:
+        # ceil(a (i + u)) - ceil(a u) with a = length / outputs and u = phase / length; the last is `length`.
+        phase = int(rng.integers(1, length + 1))
+        numbers = np.arange(outputs + 1, dtype=np.int64) * length + phase
+        return -(-numbers // outputs) - -(-phase // outputs)
+    steps = np.full(outputs, length // outputs, np.int64)
+    steps[: length % outputs] += 1
+    return np.concatenate([[0], np.cumsum(rng.permutation(steps))])
+
+
+def fractional_max_pool(
+    image,
+    output_shape=None,
+    ratio=None,
+    *,
+    rng=None,
+    pseudo_random=True,
+    overlapping=False,
+    return_indices=False,
+    channel_axis=None,
+    mask=None,
+    nan_policy="propagate",
+    min_count=1,
+    fill_value=None,
+    dtype=None,
+    out=None,
+    workers=None,
+):
+    """Largest sample of windows whose sizes are drawn at random, so that an image shrinks by any ratio.
+
+    Parameters
+    ----------
+    image : (..., rows, columns) array_like
+        As `max_pool` takes it.
+    output_shape : int, None or sequence of them, optional
+        Outputs along each spatial axis, at most its length; None in a sequence keeps an axis.
+    ratio : float or sequence of float, optional
+        Instead of `output_shape`: samples to one output along each spatial axis, above 1.
+    rng : numpy.random.Generator or int, optional
+        What `numpy.random.default_rng` takes; one sequence of windows is drawn for each spatial axis in turn.
+    pseudo_random : bool
+        Spread windows of both sizes evenly from a random phase: ``ceil(a (i + u))``, ``a = samples / outputs``
+        [1]_. Else their order is drawn.
+    overlapping : bool
+        Let each window have the first sample of the next one too.
+    return_indices : bool
+        Return also where each value was found.
+    channel_axis : int, optional
+        The axis that is not pooled. Default: every axis is spatial.
+    mask, nan_policy, min_count, fill_value, dtype, out, workers
+        As `max_pool` takes them.
+
+    Returns
+    -------
+    pooled : ndarray
+        One value for each window, of the image's type.
+    indices : ndarray of int64
+        Only with `return_indices`: as `max_pool` gives them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `max_pool` does; also if both or neither of `output_shape` and `ratio` are given, or the output would be
+        larger than the image.
+
+    References
+    ----------
+    .. [1] B. Graham, "Fractional max-pooling", arXiv:1412.6071, 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skpool import fractional_max_pool
+    >>> image = np.arange(49).reshape(7, 7)
+    >>> fractional_max_pool(image, 5, rng=0).shape
+    (5, 5)
+    >>> fractional_max_pool(image, ratio=1.4, rng=0).shape
+    (5, 5)
+    """
+    for name, value in (("pseudo_random", pseudo_random), ("overlapping", overlapping)):
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"`{name}` must be True or False, got {value!r}")
+    shape = np.shape(image)
+    axis = checked_channel_axis(channel_axis, len(shape))
+    lengths = [length for i, length in enumerate(shape) if i != axis]
+    if (output_shape is None) == (ratio is None):
+        raise ValueError(f"one of `output_shape` and `ratio` must be given, got {output_shape!r} and {ratio!r}")
+    if ratio is not None:
+        output_shape = _shape_by(ratio, lengths)
+    outputs = windows.bin_counts(output_shape, lengths)
+    rng = np.random.default_rng(rng)
+    tables = []
+    for length, count in zip(lengths, outputs, strict=True):
+        if count > length:
+            raise ValueError(f"`output_shape` must be at most the image's {tuple(lengths)}, got {output_shape!r}")
+        bounds = _bounds(length, count, rng, bool(pseudo_random)) if count else np.zeros(1, np.int64)
+        tables.append(windows.between(length, bounds[:-1], np.minimum(bounds[1:] + bool(overlapping), length)))
+    return pooled_by(
+        Tables,
+        (tuple(tables),),
+        image,
+        "max",
+        {"return_indices": return_indices},
+        mask=mask,
+        nan_policy=nan_policy,
+        min_count=min_count,
+        fill_value=fill_value,
+        channel_axis=channel_axis,
+        dtype=dtype,
+        out=out,
+        workers=workers,
+    )
+
+
+def _shape_by(ratio, lengths):
+    """Outputs along each axis for `ratio` samples to one output."""
+    ratios = tuple(ratio) if np.iterable(ratio) else (ratio,) * len(lengths)
+    if len(ratios) != len(lengths):
+        raise ValueError(f"`ratio` must have one entry for each of the {len(lengths)} spatial axes, got {ratio!r}")
+    for value in ratios:
+        if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+            raise TypeError(f"`ratio` must be a real number, or one for each spatial axis, got {ratio!r}")
+        if not 1 < value < math.inf:
+            raise ValueError(f"`ratio` must be finite and > 1, got {ratio!r}")
+    return tuple(max(int(length / value), 1) for length, value in zip(lengths, ratios, strict=True))

@@ -8,7 +8,7 @@ import operator
 import numpy as np
 
 from .plan import NAN_POLICIES, checked_channel_axis, checked_image_dtype, representable
-from .pooling import checked_mask, unwrapped, pool
+from .pooling import checked_mask, pool, unwrapped
 from .reductions import as_sum, reduction_named
 
 __all__ = ["corner_pool", "strip_pool"]

@@ -1,4 +1,4 @@
-"""WHERE: windows as tables of integers, one :class:`Axis` per axis of the image; at the end, the layouts that make them.
+"""WHERE: windows as tables of integers, one :class:`Axis` per axis of the image; then the layouts that make them.
 
 No pixels here, and no floats. For output ``o`` an axis knows the positions that its window looks at::
 

@@ -24,7 +24,17 @@ SOURCE = CLONE if CLONE.is_dir() else Path(skpool.__file__).parent  # an install
 #: The floors of the house, and the floors that each may import from. Nothing imports upwards.
 FLOORS = {
     "faces": ("", "__main__", "cli", "config", "dropin", "estimators"),
-    "functions": ("documents", "pooling", "adaptive", "boxes", "regions", "pyramids", "sampling", "strips", "antialias"),
+    "functions": (
+        "documents",
+        "pooling",
+        "adaptive",
+        "boxes",
+        "regions",
+        "pyramids",
+        "sampling",
+        "strips",
+        "antialias",
+    ),
     "backends": ("backends", "backends.cpu", "backends.boxes", "backends.labels", "backends.gpu", "backends.chunked"),
     "reference": ("reference",),
     "threads": ("threads",),

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plans import sliding_plan
 
 import skpool
 from skpool import reference
 from skpool.backends import cpu
-from plans import sliding_plan
 from skpool.reductions import REDUCTIONS
 from skpool.windows import PADDING_MODES
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from plans import sliding_plan
 
 import skpool
-from plans import sliding_plan
 from skpool.reductions import REDUCTIONS
 from skpool.windows import PADDING_MODES
 

@@ -17,6 +17,7 @@ from skpool import pool_pyramid, pyramid_transforms, reference
 from skpool.plan import make_plan
 from skpool.pyramids import _CARRIED
 from skpool.reductions import REDUCTIONS
+from skpool.windows import Sliding
 
 relaxed = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
@@ -51,7 +52,7 @@ def slow_level(image, level, downscale=2, reduction="avg", mask=None, channel_ax
         image.shape,
         image.dtype,
         reduction,
-        product_of(downscale, level, spatial),
+        Sliding(product_of(downscale, level, spatial)),
         channel_axis=channel_axis,
         **arguments,
     )

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from plans import sliding_plan
 from skimage import data
 
 import skpool
 from skpool import avg_unpool, max_unpool
-from skpool.plan import make_plan
 
 relaxed = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -210,7 +210,8 @@ def test_fill_values_that_do_not_fit(dtype, fill_value, error):
 
 def slow_avg_unpool(values, output_shape, window_shape, channel_axis=None, **arguments):
     """By definition, exactly: each window gives each of its samples its share."""
-    plan = make_plan(output_shape, np.dtype(float), "avg", window_shape, channel_axis=channel_axis, **arguments)
+    arguments |= {"window_shape": window_shape, "channel_axis": channel_axis}
+    plan = sliding_plan(output_shape, np.dtype(float), "avg", **arguments)
     image = np.full(output_shape, Fraction(0), object)
     for output in np.ndindex(values.shape):
         positions = [axis.positions(o) for axis, o in zip(plan.axes, output, strict=True)]
