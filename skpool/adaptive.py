@@ -495,9 +495,10 @@ array([[ 3.33333333, 16.66666667]])""",
 documents.general(
     global_pool,
     "Reduce the whole image to one value, or to one for each channel.",
-    "pooled : number or ndarray\n    Of shape ``()``, ``(channels,)``, or with `keepdims` that of the image with lengths"
-    " of 1; with\n    ``return_indices`` a pair, as `max_pool` gives. Reduction ``'top_k_avg'`` is the mean of the `k`"
-    " largest samples.",
+    "pooled : number or ndarray\n"
+    "    Of shape ``()`` or ``(channels,)``, or with `keepdims` that of the image with lengths of 1; with\n"
+    "    ``return_indices`` a pair, as `max_pool` gives. Reduction ``'top_k_avg'`` is the mean of the `k` largest\n"
+    "    samples.",
     """\
 >>> import numpy as np
 >>> from skpool import global_pool

@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 _Real: TypeAlias = float | np.integer[Any] | np.floating[Any]
 _Sizes: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
-_Outputs: TypeAlias = SupportsIndex | None | Sequence[SupportsIndex | None]
+_Outputs: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | None
 _Indexed: TypeAlias = tuple[NDArray[Any], NDArray[np.int64]]  # values, indices
 '''
 

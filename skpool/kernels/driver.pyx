@@ -12,10 +12,11 @@ shared first: an item is then a part of a window's rows x a piece of its columns
 
 Design: the order of a fold depends on the window alone, never on items, tiles or threads, so float results are the
 same for any of them. It is the tree T(k) = T(h) + T(k - h), h the largest power of two below k, over the rows that
-the window has, then over its columns; parts of 2**j rows are nodes of that same tree. Rows are folded where they lie; only what is not a contiguous native row,
-or is masked, or is mapped first (powers, exponentials), passes through a row of scratch, and where windows overlap
-such a row is kept until the window has passed it. Padding is never a copy of the image: a padded row is a pointer
-that repeats or is left out, padded columns are a short row of their own, left and right of the image's.
+the window has, then over its columns; parts of 2**j rows are nodes of that same tree. Rows are folded where they lie;
+only what is not a contiguous native row, or is masked, or is mapped first (powers, exponentials), passes through a row
+of scratch, and where windows overlap such a row is kept until the window has passed it. Padding is never a copy of the
+image: a padded row is a pointer that repeats or is left out, padded columns are a short row of their own, left and
+right of the image's.
 """
 cimport cython
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -121,7 +122,7 @@ cdef struct Axis:
     Py_ssize_t length
     Py_ssize_t outputs
     Py_ssize_t taps                 # the most of any window
-    int64_t* start                  # of each window, and its taps, where they are uneven (and the padding none); or NULL
+    int64_t* start                  # of each window, and its taps; NULL where windows are even
     int64_t* sizes
     Py_ssize_t stride
     Py_ssize_t step
@@ -461,7 +462,7 @@ cdef inline char* row_of(const View* view, const Scratch* scratch, Py_ssize_t le
 
 
 cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t most) noexcept nogil:
-    """List the image rows of the output row, in order, through all leading axes: from number `first` on, `most` of them.
+    """List image rows of the output row, in order, through all leading axes: `most` of them, from number `first` on.
 
     Rows that hold nothing are left out, and not numbered.
     """
@@ -895,7 +896,8 @@ cdef char* across(
         fresh = target if target != NULL else fold.spare[0]
         for plane in range(kernel.planes):
             lane.compact(
-                fresh + plane * call.layout.pitch * width, result + plane * call.layout.pitch * width, outputs, shift, inner,
+                fresh + plane * call.layout.pitch * width, result + plane * call.layout.pitch * width, outputs,
+                shift, inner,
             )
         return fresh
     while True:
@@ -1163,7 +1165,9 @@ cdef inline Py_ssize_t find_lanes(
     return used
 
 
-cdef void fold_rows(Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found) noexcept nogil:
+cdef void fold_rows(
+    Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found,
+) noexcept nogil:
     """Fold the listed rows into the accumulators, over all segments."""
     cdef const Recipe* recipe = call.recipe
     cdef const Lane* lanes[2]
