@@ -283,6 +283,15 @@ def _quad_key(plan, recipe):
     return "quad", plan.reduction.name, recipe.rows.name, _row_dtype(plan.dtype).name
 
 
+def _quad(plan, recipe):
+    """The kernel for windows of 2 x 2, or 0, and whether it picks the columns of its result itself."""
+    key, finishes = _quad_key(plan, recipe), _FUNCTIONS.finishes
+    channels = _columns_and_channels(plan)[1] or 1
+    if key is not None and (*key, channels) in finishes:
+        return finishes[*key, channels], True
+    return finishes.get(key, 0), channels == 1
+
+
 @functools.lru_cache(maxsize=512)
 def _program(plan, masked, indices):
     """The program of a plan, made once."""
@@ -292,6 +301,7 @@ def _program(plan, masked, indices):
     widen, narrow = _convert_keys(recipe.natural, plan.dtype)
     load = _load_key(recipe.rows, plan.image_dtype)
     finish = {None: 0, ("count",): common["finish", "count"]}
+    quad, quad_picks = (0, False) if masked or indices else _quad(plan, recipe)
     parameters = [value or 0.0 for value in plan.parameters.values()]
     return driver.Program(
         plan.axes[: columns + 1],
@@ -304,6 +314,7 @@ def _program(plan, masked, indices):
             "row_width": recipe.rows.itemsize,
             "natural_width": recipe.natural.itemsize,
             "out_width": plan.dtype.itemsize,
+            "quad_picks": quad_picks,
         },
         {
             "load": common[load],
@@ -314,7 +325,7 @@ def _program(plan, masked, indices):
             "pick": {width: common["pick", width] for width in (1, 2, 4, 8)},
             "count": kernels["sum", "uint8", "32 bits"],
             "to_counts": common["counts"],
-            "quad": 0 if masked or indices else finishes.get(_quad_key(plan, recipe), 0),
+            "quad": quad,
             "finish": finish[recipe.finish] if recipe.finish in finish else finishes[recipe.finish],
             "finish_places": finishes[recipe.places] if recipe.places else 0,
             "widen": common[widen] if widen else 0,

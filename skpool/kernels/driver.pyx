@@ -73,13 +73,15 @@ cdef extern from * nogil:
         for (; i + 16 <= n; i += 16)
             _mm_stream_si128((__m128i *) (target + i), _mm_loadu_si128((const __m128i *) (source + i)));
         memcpy(target + i, source + i, n - i);
-        _mm_sfence();
     }
+    static void skpool_streamed(void) { _mm_sfence(); }
     #else
+    static void skpool_streamed(void) {}
     static void skpool_stream(char *target, const char *source, Py_ssize_t n) { memcpy(target, source, n); }
     #endif
     """
     void skpool_stream(char* target, const char* source, Py_ssize_t n)
+    void skpool_streamed()      # other threads may read it now
 
 cdef enum:
     ABSENT = -1
@@ -98,6 +100,7 @@ cdef enum:
     LEAST_PIECE = 4096     # elements of a piece
     STREAMED_FROM = 24 * 1024 * 1024
     SCRATCH = 720 * 1024    # bytes of a thread
+    PIECE = 4096            # bytes of a piece of a row
     PARTED_FROM = 8         # items per worker: with fewer, parts of windows are shared
 
 
@@ -246,6 +249,7 @@ cdef struct Recipe:
     Lane count
     convert_t to_counts
     quad_t quad                     # NULL: no kernel for windows of 2 x 2 at stride 2, or they are others
+    bint quad_picks                 # it picks the columns itself
     compact_t compact_out
     finish_t finish                 # NULL: plane 0 of the state is the result
     finish_t finish_places          # NULL: no indices
@@ -591,9 +595,12 @@ cdef struct Segment:
 
 
 cdef void fill_row(char* row, const char* value, Py_ssize_t width, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        memcpy(row + i * width, value, width)
+    """`n` times the value, by doubling: number by number, a thread's scratch takes as long as dozens of rows."""
+    cdef Py_ssize_t size = n * width, filled = min(width, size)
+    memcpy(row, value, filled)
+    while filled < size:
+        memcpy(row + filled, row, min(filled, size - filled))
+        filled = 2 * filled
 
 
 cdef void load_padding(
@@ -1215,32 +1222,77 @@ cdef char* fold_tile(
     return NULL
 
 
-cdef void write_quads(
-    Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t outputs, char* target,
+cdef inline Py_ssize_t rows_alike(
+    const Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t row, Py_ssize_t end,
 ) noexcept nogil:
-    """Results of whole windows of 2 x 2: rows and columns in one pass."""
+    """Output rows from `row` to `end` whose two image rows lie where those of `row` do, each time a stride on."""
+    cdef const Axis* axis = &call.recipe.axes[call.recipe.leading - 1]
+    cdef Py_ssize_t output = scratch.output[call.recipe.leading - 1]
+    cdef Py_ssize_t start = output * axis.stride - axis.before
+    cdef Py_ssize_t past = axis.length - (axis.taps - 1) * axis.step    # a window that starts before it lies within
+    if not (call.rows_in_place and segment.sources == NULL and 0 <= start < past):
+        return 1
+    if scratch.sources[0] == NULL or scratch.sources[1] == NULL:
+        return 1
+    return min(end - row, axis.outputs - output, divided_up(past - start, axis.stride))
+
+
+cdef void write_quads_in_pieces(
+    Scratch* scratch, const Call* call, const char* upper, const char* lower, Py_ssize_t outputs, char* target,
+) noexcept nogil:
+    """A row of results by way of scratch, in pieces that stay in the first-level cache until they are picked or sent.
+
+    Whole pieces are of a multiple of 32 columns, so that no vector of them is cut short.
+    """
     cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t inner = recipe.inner, width = inner * recipe.out_width, first = 0, columns, n, hop
+    cdef Py_ssize_t piece = max(<Py_ssize_t> PIECE // (64 * width), 1) * 32
+    while first < outputs:
+        columns = min(outputs - first, piece)
+        hop = 2 * first * inner * recipe.row_width
+        if recipe.quad_picks:
+            recipe.quad(scratch.result, upper + hop, lower + hop, columns * inner, 1, &scratch.parameters)
+            skpool_stream(target, scratch.result, columns * width)
+        else:                                              # the row's last column has no neighbour
+            n = (2 * columns - (first + columns == outputs)) * inner
+            recipe.quad(scratch.result, upper + hop, lower + hop, n, inner, &scratch.parameters)
+            recipe.compact_out(target, scratch.result, columns, 2, inner)
+        target = target + columns * width
+        first = first + columns
+
+
+cdef void write_quads(
+    Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t outputs, Py_ssize_t rows_count, char* target,
+) noexcept nogil:
+    """Results of whole windows of 2 x 2: rows and columns in one pass.
+
+    Of as many rows as are alike: with nothing between two rows, the next is read before the last is written.
+    """
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t last = recipe.leading - 1, inner = recipe.inner, n = outputs * inner, i, _
+    cdef Py_ssize_t hop = recipe.axes[last].stride * call.image.leading[last]
     cdef const void* rows[2]
     cdef const uint8_t* valid[2]
-    cdef Py_ssize_t i, inner = recipe.inner
+    cdef const char* upper
+    cdef const char* lower
     for i in range(2):
         prepared(scratch, call, segment, i, i, &rows[i], &valid[i])
-    if recipe.inner == 1 and call.streams:
-        recipe.quad(scratch.result, rows[0], rows[1], outputs, 1, &scratch.parameters)
-        skpool_stream(target, scratch.result, outputs * recipe.out_width)
-    elif recipe.inner == 1:
-        recipe.quad(target, rows[0], rows[1], outputs, 1, &scratch.parameters)
-    elif inner >= LONG_COLUMN:
-        for i in range(outputs):
-            recipe.quad(
-                target + i * inner * recipe.out_width, <const char*> rows[0] + 2 * i * inner * recipe.row_width,
-                <const char*> rows[1] + 2 * i * inner * recipe.row_width, inner, inner, &scratch.parameters,
-            )
-    else:
-        recipe.quad(
-            scratch.result, rows[0], rows[1], (2 * outputs - 1) * recipe.inner, recipe.inner, &scratch.parameters,
-        )
-        recipe.compact_out(target, scratch.result, outputs, 2, recipe.inner)
+    upper = <const char*> rows[0]
+    lower = <const char*> rows[1]
+    for _ in range(rows_count):
+        if recipe.quad_picks and not call.streams:
+            recipe.quad(target, upper, lower, n, 1, &scratch.parameters)
+        elif inner >= LONG_COLUMN:
+            for i in range(outputs):
+                recipe.quad(
+                    target + i * inner * recipe.out_width, upper + 2 * i * inner * recipe.row_width,
+                    lower + 2 * i * inner * recipe.row_width, inner, inner, &scratch.parameters,
+                )
+        else:
+            write_quads_in_pieces(scratch, call, upper, lower, outputs, target)
+        target = target + call.out.leading[last]
+        upper = upper + hop
+        lower = lower + hop
 
 
 cdef void begin_tile(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
@@ -1262,7 +1314,7 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     cdef Py_ssize_t outputs = min(call.layout.tile, axis.outputs - first)
     cdef Py_ssize_t row = item // tiles * call.block
     cdef Py_ssize_t end = min(row + call.block, recipe.rows)
-    cdef Py_ssize_t found
+    cdef Py_ssize_t found, alike
     cdef Segment segments[4]
     cdef char* state
     cdef char* target
@@ -1284,14 +1336,20 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
         if not found_rows:
             find_rows(scratch, call, 0, recipe.most_rows)
         if quads and scratch.present == 2:
-            write_quads(scratch, call, segments, outputs, target)
-        else:
-            fold_rows(scratch, call, segments, found)
-            state = fold_tile(scratch, call, first, outputs, target if straight else NULL)
-            write_row(scratch, call, state, first, first + outputs, target)
+            alike = rows_alike(scratch, call, segments, row, end)
+            write_quads(scratch, call, segments, outputs, alike, target)
+            row = row + alike
+            seek(scratch, recipe, row)
+            found_rows = False
+            continue
+        fold_rows(scratch, call, segments, found)
+        state = fold_tile(scratch, call, first, outputs, target if straight else NULL)
+        write_row(scratch, call, state, first, first + outputs, target)
         advance(scratch, recipe)
         found_rows = slide_rows(scratch, call)
         row = row + 1
+    if call.streams:
+        skpool_streamed()
 
 
 # --- parts of windows
@@ -1395,6 +1453,8 @@ cdef void work_on_whole(const Call* call, Py_ssize_t item, Scratch* scratch) noe
         scratch, call, state, first, first + outputs,
         row_of(&call.out, scratch, recipe.leading) + first * call.out.column,
     )
+    if call.streams:
+        skpool_streamed()
 
 
 # --- the Python face
@@ -1453,6 +1513,7 @@ cdef class Program:
         recipe.row_width = settings["row_width"]
         recipe.natural_width = settings["natural_width"]
         recipe.out_width = settings["out_width"]
+        recipe.quad_picks = settings["quad_picks"]
         recipe.load = <load_t> <size_t> functions["load"]
         recipe.load_mask = <load_t> <size_t> functions["load_mask"]
         recipe.select = <select_t> <size_t> functions["select"]

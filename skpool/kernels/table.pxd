@@ -45,7 +45,7 @@ ctypedef void (*pair_t)(
 ) noexcept nogil
 
 # The result of windows of 2 x 2 samples in one pass over two rows: of columns 2 i and 2 i + 1 if `shift` is 1,
-# else of i and i + shift.
+# else of elements i and i + shift. A function for columns of so many elements takes `shift` 1 as well.
 ctypedef void (*quad_t)(
     void* out, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
 ) noexcept nogil
