@@ -182,7 +182,7 @@ def roi_pool(
         row and column belong to the box, which has one pixel at least.
     fill_value : number, optional
         The value of a bin without pixels: of a box that is empty, or leaves the image. Default: NaN for
-        floating-point results, else 0; with `inclusive` always 0, as there.
+        floating-point results, else 0; with `inclusive` 0, as Caffe and ONNX have it.
     channel_axis : int, optional
         The axis of channels. Default: none.
     workers : int, optional

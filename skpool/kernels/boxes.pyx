@@ -534,9 +534,9 @@ cdef void peak_row(Scratch* scratch, const Call* call, const Tile* tile, Py_ssiz
     cdef double weights[2]
     cdef const void* pixels[2]
     cdef bint begun[MOST_TILE_BINS]
-    cdef Py_ssize_t s, t, j, count, size = call.channels * call.out_width
+    cdef Py_ssize_t s, t, j, high, wide, size = call.channels * call.out_width
     cdef char* target = tile.out + (bin_row * call.columns.bins + tile.first) * size
-    cdef bint corner
+    cdef bint adds
     if rows.extent * columns.extent == 0:
         fill_bins(call, tile, tile.stop - tile.first, target)
         return
@@ -544,19 +544,15 @@ cdef void peak_row(Scratch* scratch, const Call* call, const Tile* tile, Py_ssiz
         begun[j - tile.first] = rows.zeros[bin_row] or columns.zeros[j]
     memset(best, 0, (tile.stop - tile.first) * tile.inner * sizeof(double))
     for s in range(rows.first[bin_row], rows.first[bin_row + 1]):
-        count = corners(rows.weights[s], weights)
-        corner = call.needs_corners and count == 1
-        weigh_down(scratch, call, tile, rows.low[s], rows.low[s] + count, weights)
+        high = corners(rows.weights[s], weights)
+        weigh_down(scratch, call, tile, rows.low[s], rows.low[s] + high, weights)
         for j in range(tile.first, tile.stop):
             for t in range(columns.first[j], columns.first[j + 1]):
-                count = corners(columns.weights[t], weights)
-                if (corner or (call.needs_corners and count == 1)) and not begun[j - tile.first]:
-                    begun[j - tile.first] = True
+                wide = corners(columns.weights[t], weights)
                 pixels[0] = state + columns.low[t] * tile.inner
-                pixels[1] = state + (columns.low[t] + count - 1) * tile.inner
-                call.across(
-                    best + (j - tile.first) * tile.inner, pixels, weights, count, begun[j - tile.first], tile.inner,
-                )
+                pixels[1] = state + (columns.low[t] + wide - 1) * tile.inner
+                adds = begun[j - tile.first] or (call.needs_corners and (high == 1 or wide == 1))
+                call.across(best + (j - tile.first) * tile.inner, pixels, weights, wide, adds, tile.inner)
                 begun[j - tile.first] = True
     for j in range(tile.first, tile.stop):
         write(scratch, call, tile, best + (j - tile.first) * tile.inner, 1, target)
