@@ -86,7 +86,7 @@ PARAMETERS = {
     ),
     "workers": (
         "int, optional",
-        "Threads. Default: as many as are available to the process, one for small images. Results do not depend on it.",
+        "Threads. Default: as many as are available to the process, one for small images. Results are the same for any.",
     ),
     "return_indices": ("bool", "Return also where each value was found."),
     "reduction_parameters": ("", "What the reduction takes beside these: see `pool` and its named forms."),
@@ -103,9 +103,9 @@ RAISES = """
 """
 
 _INDICES = (
-    "indices : ndarray of int64\n    Only with `return_indices`: flat indices into ``image.ravel()``, that of the first "
-    "in row-major order of\n    the window (under ``propagate`` that of the first NaN), -1 where nothing or padding of "
-    "`cval` was found."
+    "indices : ndarray of int64\n"
+    "    Only with `return_indices`: flat indices into ``image.ravel()``, that of the first in row-major order of\n"
+    "    the window (under ``propagate`` that of the first NaN), -1 where nothing or padding of `cval` was found."
 )
 
 
