@@ -10,6 +10,9 @@ It knows bytes, tables of windows and tables of functions (table.pxd), but no nu
 Where outputs are too few to keep the threads busy, or too wide for their scratch (global pooling is both), `down` is
 shared first: an item is then a part of a window's rows x a piece of its columns, and leaves a state row behind.
 
+Where windows are tall and overlap, nodes of the tree are shared between them: with every image row, one node of each
+size 2**j that ends there is made, and the last few of each size are kept.
+
 Design: the order of a fold depends on the window alone, never on items, tiles or threads, so float results are the
 same for any of them. It is the tree T(k) = T(h) + T(k - h), h the largest power of two below k, over the rows that
 the window has, then over its columns; parts of 2**j rows are nodes of that same tree. Rows are folded where they lie;
@@ -96,6 +99,7 @@ cdef enum:
     MOST_WIDTHS = 4
     WIDE = 256              # elements from which an uneven window is folded by itself
     LONG_COLUMN = 16        # channels from which columns are joined one by one
+    TALL = 12               # rows of windows that share nodes
     LEAST_PART = 32         # rows of a part: a power of two times BLOCK
     LEAST_PIECE = 4096     # elements of a piece
     STREAMED_FROM = 24 * 1024 * 1024
@@ -235,6 +239,7 @@ cdef struct Recipe:
     Py_ssize_t widths[MOST_WIDTHS]  # the columns of uneven windows, by number,
     Py_ssize_t widths_found         # if they are few and small; 0: each window is folded by itself
     bint overlapping                # neighbouring windows share rows
+    Py_ssize_t shared_levels        # sizes of the nodes that they share; 0: none
     bint omit                       # NaN counts as masked
     bint masked                     # counts differ from pixel to pixel
     bint converts_rows              # image rows are never used where they lie
@@ -319,6 +324,8 @@ cdef struct Fold:
     char* levels[MOST_LEVELS]
     char* turns[3]                  # doubling goes from one to the next
     char* spare[3]
+    char* shared[MOST_LEVELS]       # nodes of 2**j rows, the last 2**j + 1 of them
+    char* part[2]                   # of a window that is put together from them
     char* by_width                  # uneven windows: a row for each width,
     int64_t* table                  # where among them the state of each output is,
     char* uneven                    # and the row of them all
@@ -355,6 +362,9 @@ cdef struct Scratch:
     int64_t* column_sources         # of the padded columns of a tile
     Parameters parameters           # this thread's copy, in which a finish may leave word
     Py_ssize_t output[MOST_AXES]    # which output row it is
+    Py_ssize_t skipped              # taps ahead of the first row that it has, where places count from that
+    Py_ssize_t reached              # shared nodes: the position after the last row that they hold,
+    Py_ssize_t origin               # and their first row
     Py_ssize_t present              # rows that the window has,
     Py_ssize_t listed               # and how many of them are listed
     Py_ssize_t stamp
@@ -381,6 +391,11 @@ cdef inline void* taken(Shelf* shelf, Py_ssize_t size) noexcept nogil:
     return place
 
 
+cdef inline Py_ssize_t ring(Py_ssize_t level) noexcept nogil:
+    """Nodes of a size that are kept: the last window's need no more, wherever it ends."""
+    return (<Py_ssize_t> 1 << level) + 1
+
+
 cdef void place_fold(
     Fold* fold, const Call* call, const Kernel* kernel, Py_ssize_t levels, Shelf* shelf,
 ) noexcept nogil:
@@ -389,6 +404,11 @@ cdef void place_fold(
     cdef Py_ssize_t i
     for i in range(levels):
         fold.levels[i] = <char*> taken(shelf, size)
+    for i in range(recipe.shared_levels):
+        fold.shared[i] = <char*> taken(shelf, size * ring(i))
+    if recipe.shared_levels:
+        fold.part[0] = <char*> taken(shelf, size)
+        fold.part[1] = <char*> taken(shelf, size)
     fold.spare[0] = <char*> taken(shelf, size)
     fold.spare[1] = <char*> taken(shelf, size)
     fold.spare[2] = <char*> taken(shelf, size)
@@ -482,6 +502,7 @@ cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssi
     cdef char* mask
     cdef bint constant, is_constant
     scratch.present = 1
+    scratch.skipped = 0
     for a in range(recipe.leading):
         axis = &recipe.axes[a]
         starts[a] = start_of(axis, scratch.output[a])
@@ -1028,7 +1049,7 @@ cdef void write_places(
         for c in range(recipe.inner):
             place = places[i]
             if place >= 0:
-                flat = flat_row(scratch, recipe, place // axis.taps)
+                flat = flat_row(scratch, recipe, place // axis.taps + scratch.skipped)
                 column = source_of(axis, start_of(axis, j) + (place % axis.taps) * axis.step)
                 places[i] = -1 if flat < 0 or column < 0 else (flat * axis.length + column) * recipe.inner + c
             i = i + 1
@@ -1222,6 +1243,118 @@ cdef char* fold_tile(
     return NULL
 
 
+# --- nodes that windows share
+
+cdef void find_row(Scratch* scratch, const Call* call, Py_ssize_t position) noexcept nogil:
+    """List the one image row at a position of the last leading axis; windows have one row along the others."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis
+    cdef Py_ssize_t a, source
+    cdef char* begin = call.image.data
+    cdef char* mask = call.mask.data
+    cdef int64_t flat = 0
+    cdef bint constant = False
+    for a in range(recipe.leading):
+        axis = &recipe.axes[a]
+        source = source_of(axis, position if a == recipe.leading - 1 else start_of(axis, scratch.output[a]))
+        if source < 0:
+            constant = True
+            source = 0
+        begin = begin + source * call.image.leading[a]
+        mask = mask + source * call.mask.leading[a]
+        flat = flat * axis.length + source
+    scratch.sources[0] = NULL if constant else begin
+    scratch.masks[0] = <const uint8_t*> mask
+    scratch.order[0] = 0
+    scratch.name[0] = flat
+    scratch.listed = 1
+
+
+cdef inline char* node_at(
+    const Call* call, const Lane* lane, const Fold* fold, Py_ssize_t level, Py_ssize_t position,
+) noexcept nogil:
+    """The node of 2**level rows from `position` on; positions are counted from the padding's first."""
+    cdef Py_ssize_t size = lane.kernel.width * lane.kernel.planes * call.layout.pitch
+    return fold.shared[level] + position % ring(level) * size
+
+
+cdef void share_row(
+    Scratch* scratch, const Call* call, const Lane* lane, Fold* fold, Py_ssize_t position, Py_ssize_t n,
+) noexcept nogil:
+    """Make the nodes that end with a row, whose state is in the accumulator."""
+    cdef const Axis* axis = &call.recipe.axes[call.recipe.leading - 1]
+    cdef Py_ssize_t columns = call.recipe.axes[call.recipe.leading].taps
+    cdef Py_ssize_t at = position + axis.before, j, first, half = 1
+    copy_state(node_at(call, lane, fold, 0, at), fold.levels[0], n, call, &lane.kernel)
+    for j in range(1, call.recipe.shared_levels):
+        first = at - 2 * half + 1
+        if first < scratch.origin + axis.before:
+            return
+        lane.kernel.merge(
+            node_at(call, lane, fold, j, first), node_at(call, lane, fold, j - 1, first),
+            node_at(call, lane, fold, j - 1, first + half), n, call.layout.pitch, half * columns, lane.parameters,
+        )
+        half = 2 * half
+
+
+cdef void put_together(
+    Scratch* scratch, const Call* call, const Lane* lane, Fold* fold, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """The tree over the window's rows, from the last and smallest node back to the first and largest."""
+    cdef const Axis* axis = &call.recipe.axes[call.recipe.leading - 1]
+    cdef Py_ssize_t columns = call.recipe.axes[call.recipe.leading].taps
+    cdef Py_ssize_t left = scratch.present, stop = first + axis.before + scratch.present, level = 0, size = 1
+    cdef char* state = NULL
+    cdef char* node
+    cdef char* target
+    while left:
+        if left & size:
+            left = left - size
+            stop = stop - size
+            node = node_at(call, lane, fold, level, stop)
+            if state == NULL:
+                state = node
+            else:
+                target = fold.levels[0] if left == 0 else fold.part[0] if state != fold.part[0] else fold.part[1]
+                lane.kernel.merge(target, node, state, n, call.layout.pitch, size * columns, lane.parameters)
+                state = target
+        level = level + 1
+        size = 2 * size
+    if state != fold.levels[0]:
+        copy_state(fold.levels[0], state, n, call, &lane.kernel)
+
+
+cdef void fold_shared(
+    Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found, Py_ssize_t columns,
+    bint goes_on,
+) noexcept nogil:
+    """As `fold_rows`, from nodes that windows share; `goes_on` from the output row before."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading - 1]
+    cdef const Lane* lanes[2]
+    cdef Fold* folds[2]
+    cdef Py_ssize_t used = find_lanes(lanes, folds, scratch, recipe)
+    cdef Py_ssize_t output = scratch.output[recipe.leading - 1], first, stop, i
+    find_rows(scratch, call, 0, 0)
+    if scratch.present == 0:
+        fold_rows(scratch, call, segments, segments_found)
+        scratch.reached = scratch.origin = 0
+        return
+    find_taps(axis, output, &first, &stop)
+    scratch.skipped = first
+    first = first + start_of(axis, output)
+    if not goes_on or scratch.reached < first:
+        scratch.reached = scratch.origin = first
+    while scratch.reached < first + scratch.present:
+        find_row(scratch, call, scratch.reached)
+        fold_rows(scratch, call, segments, segments_found)
+        for i in range(used):
+            share_row(scratch, call, lanes[i], folds[i], scratch.reached, columns * recipe.inner)
+        scratch.reached = scratch.reached + 1
+    for i in range(used):
+        put_together(scratch, call, lanes[i], folds[i], first, columns * recipe.inner)
+
+
 cdef inline Py_ssize_t rows_alike(
     const Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t row, Py_ssize_t end,
 ) noexcept nogil:
@@ -1312,9 +1445,9 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     cdef Py_ssize_t tiles = divided_up(axis.outputs, call.layout.tile)
     cdef Py_ssize_t first = item % tiles * call.layout.tile
     cdef Py_ssize_t outputs = min(call.layout.tile, axis.outputs - first)
-    cdef Py_ssize_t row = item // tiles * call.block
-    cdef Py_ssize_t end = min(row + call.block, recipe.rows)
-    cdef Py_ssize_t found, alike
+    cdef Py_ssize_t begin = item // tiles * call.block
+    cdef Py_ssize_t row = begin, end = min(begin + call.block, recipe.rows)
+    cdef Py_ssize_t found, alike, columns
     cdef Segment segments[4]
     cdef char* state
     cdef char* target
@@ -1333,6 +1466,16 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     while row < end:
         target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
         scratch.stamp = row + 1
+        if recipe.shared_levels:
+            columns = columns_under(axis, first, outputs)
+            fold_shared(
+                scratch, call, segments, found, columns, row > begin and scratch.output[recipe.leading - 1] > 0,
+            )
+            state = fold_tile(scratch, call, first, outputs, target if straight else NULL)
+            write_row(scratch, call, state, first, first + outputs, target)
+            advance(scratch, recipe)
+            row = row + 1
+            continue
         if not found_rows:
             find_rows(scratch, call, 0, recipe.most_rows)
         if quads and scratch.present == 2:
@@ -1536,8 +1679,10 @@ cdef class Program:
         memcpy(recipe.neutral, <const char*> neutral, len(neutral))
         memcpy(recipe.constant, <const char*> constant, len(constant))
         memcpy(recipe.fill, <const char*> fill, len(fill))
-        self.lay_out(&self.layouts[0], False, recipe.most_rows, recipe.most_rows, 0)
-        self.lay_out(&self.layouts[1], True, recipe.most_rows, recipe.most_rows, 0)
+        self.find_shared_levels()
+        cdef Py_ssize_t listed = 1 if recipe.shared_levels else recipe.most_rows
+        self.lay_out(&self.layouts[0], False, listed, listed, 0)
+        self.lay_out(&self.layouts[1], True, listed, listed, 0)
 
     cdef int take_lane(self, Lane* lane, kernel, compact, pick) except -1:
         lane.parameters = &self.recipe.parameters
@@ -1562,6 +1707,21 @@ cdef class Program:
             axis.outside_before = copied(table.outside_before)
             axis.outside_after = copied(table.outside_after)
         return 0
+
+    cdef void find_shared_levels(self) noexcept:
+        """Whether windows are tall, overlap along one axis, and share more than it costs to share."""
+        cdef Recipe* recipe = &self.recipe
+        cdef const Axis* axis
+        cdef Py_ssize_t levels = 0
+        if recipe.leading == 0:
+            return
+        axis = &recipe.axes[recipe.leading - 1]
+        if axis.taps < TALL or axis.taps != recipe.most_rows or axis.start != NULL or axis.step != 1:
+            return
+        while axis.taps >> levels:
+            levels = levels + 1
+        if recipe.value.kernel.planes + recipe.masked and 3 * levels * (axis.stride + 1) < axis.taps:
+            recipe.shared_levels = levels
 
     cdef void find_widths(self) noexcept:
         """Note the widths of uneven windows, if it pays to fold all windows of a width at once."""
@@ -1667,6 +1827,8 @@ cdef class Program:
         call.block = recipe.rows
         if workers > 1:
             call.block = divided_up(recipe.rows, divided_up(ITEMS_PER_WORKER * workers, tiles))
+            if recipe.shared_levels:                       # what a block shares with the next is made twice
+                call.block = max(call.block, 4 * recipe.most_rows // recipe.axes[recipe.leading - 1].stride)
         items = tiles * divided_up(recipe.rows, call.block)
         workers = min(workers, items)
         memory.allot(workers, call.layout.bytes)
@@ -1760,7 +1922,7 @@ cdef class Program:
         call.rows_in_place = rows_in_place
         call.layout.listed, call.layout.nodes = listed, nodes
         call.layout.tile = call.layout.slots = 0
-        if piece == 0 and listed == recipe.most_rows <= MOST_SLOTS and recipe.overlapping and (
+        if piece == 0 and recipe.shared_levels == 0 and listed == recipe.most_rows <= MOST_SLOTS and recipe.overlapping and (
             recipe.masked or not call.rows_in_place or recipe.value.kernel.block == 1
         ):
             call.layout.slots = recipe.most_rows
