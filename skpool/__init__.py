@@ -3,6 +3,7 @@
 A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on which machine), each written once::
 
     max_pool, avg_pool, ..., pool          pooling.py      thin public functions
+    region_pool, region_unpool             regions.py      labelled regions in place of windows
     adaptive_pool, global_pool, ...        adaptive.py     the same with windows placed otherwise
     roi_pool, roi_align, ...               boxes.py        boxes of an image
     pool_pyramid, ...                      pyramids.py     levels, and what is carried between them
@@ -23,23 +24,26 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
               |
         kernels/*.pyx                      row kernels, for each instruction set
 
+    backends/boxes.py, backends/labels.py  boxes and regions, driven by kernels/boxes.pyx and kernels/labels.pyx
+
     reference.py                           the slow twin: the specification, in a few lines of NumPy
     threads.py                             the one authority on thread counts
 """
 
-from . import adaptive, boxes, config, dropin, pooling, pyramids, sampling, strips
+from . import adaptive, boxes, config, dropin, pooling, pyramids, regions, sampling, strips
 from .adaptive import *  # noqa: F403
 from .boxes import *  # noqa: F403
 from .config import *  # noqa: F403
 from .dropin import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .pyramids import *  # noqa: F403
+from .regions import *  # noqa: F403
 from .sampling import *  # noqa: F403
 from .strips import *  # noqa: F403
 
 __version__ = "0.1.0"
 __all__ = [
     name
-    for module in (pooling, adaptive, pyramids, sampling, strips, boxes, dropin, config)
+    for module in (pooling, adaptive, pyramids, sampling, strips, boxes, regions, dropin, config)
     for name in sorted(module.__all__)
 ]

@@ -547,6 +547,17 @@ def roi_pool(
     "var", "std"] = "max", inclusive: bool = False, fill_value: _Real | np.bool | None = None, channel_axis:
     SupportsIndex | None = None, workers: SupportsIndex | None = None
 ) -> NDArray[Any]: ...
+def region_pool(
+    image: ArrayLike, label_image: ArrayLike, reduction: _Reduction = "avg", *, labels: ArrayLike | None = None,
+    background: SupportsIndex | None = 0, channel_axis: SupportsIndex | None = None, mask: NDArray[np.bool] | None =
+    None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
+    dtype: DTypeLike | None = None, return_labels: bool = False, workers: SupportsIndex | None = None,
+    **reduction_parameters: Any
+) -> NDArray[Any] | tuple[NDArray[Any], ...]: ...
+def region_unpool(
+    values: ArrayLike, label_image: ArrayLike, *, labels: ArrayLike | None = None, background: SupportsIndex | None = 0,
+    fill_value: _Real | np.bool = 0, workers: SupportsIndex | None = None
+) -> NDArray[Any]: ...
 def block_reduce(
     image: NDArray[Any], block_size: int | tuple[int, ...] = 2, func: Callable[..., Any] = np.sum, cval: complex |
     np.generic = 0, func_kwargs: Mapping[str, Any] | None = None

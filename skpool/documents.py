@@ -86,8 +86,7 @@ PARAMETERS = {
     ),
     "workers": (
         "int, optional",
-        "Threads. Default: as many as are available to the process, one for small images. Results do not depend on "
-        "it.",
+        "Threads. Default: as many as are available to the process, one for small images. Results do not depend on it.",
     ),
     "return_indices": ("bool", "Return also where each value was found."),
     "reduction_parameters": ("", "What the reduction takes beside these: see `pool` and its named forms."),

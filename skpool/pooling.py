@@ -116,7 +116,7 @@ def pooled_by(
     if type(image) is not np.ndarray:
         masked_array = isinstance(image, np.ma.MaskedArray)
         image, mask = unwrapped(image, mask, channel_axis)
-    return_indices = bool(reduction_parameters) and _taken_return_indices(reduction, reduction_parameters)
+    return_indices = bool(reduction_parameters) and taken_return_indices(reduction, reduction_parameters)
     if workers is not None:
         workers = check_workers(workers)
     places = None
@@ -208,7 +208,7 @@ def _counts_nan(plan, image, mask, workers):
     return bool((_counts(plan, image, mask, workers, True) != _counts(plan, image, mask, workers, False)).any())
 
 
-def _taken_return_indices(reduction, parameters):
+def taken_return_indices(reduction, parameters):
     """Take `return_indices` out of a reduction's keywords; true if it was asked for."""
     if "return_indices" not in parameters:
         return False

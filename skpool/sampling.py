@@ -374,7 +374,7 @@ def fractional_max_pool(
 
 def _shape_by(ratio, lengths):
     """Outputs along each axis for `ratio` samples to one output."""
-    ratios = tuple(ratio) if np.iterable(ratio) else (ratio,) * len(lengths)
+    ratios = tuple(ratio) if np.iterable(ratio) and not isinstance(ratio, str) else (ratio,) * len(lengths)
     if len(ratios) != len(lengths):
         raise ValueError(f"`ratio` must have one entry for each of the {len(lengths)} spatial axes, got {ratio!r}")
     for value in ratios:

@@ -16,7 +16,9 @@ and the tests read these tables, so that a rule of geometry is written once.
 
 from __future__ import annotations
 
+import math
 import operator
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -313,10 +315,13 @@ def frozen(value, name):
     """Sizes in a form that can be a cache key: sequences become tuples of plain ints; the rest is left as it is."""
     if value is None or type(value) in (int, str) or not np.iterable(value):
         return value
-    return tuple(
-        frozen(entry, name) if type(entry) is int or np.iterable(entry) else integer(entry, name, -LARGEST)
-        for entry in value
-    )
+    return tuple(_frozen_entry(entry, name) for entry in value)
+
+
+def _frozen_entry(entry, name):
+    if entry is None or type(entry) is int or np.iterable(entry):
+        return frozen(entry, name)
+    return integer(entry, name, -LARGEST)
 
 
 def per_axis(value, count, name, minimum=1):
@@ -398,6 +403,8 @@ class Bins(NamedTuple):
         """The windows along spatial axes of these lengths."""
         one_of(self.bins, BIN_ENDS, "bins")
         outputs = bin_counts(self.output_shape, lengths)
+        if math.prod(outputs) > sys.maxsize // 8:
+            raise ValueError(f"`output_shape` must not ask for more than memory can address, got {self.output_shape!r}")
         return [adaptive(*axis, self.bins) for axis in zip(lengths, outputs, strict=True)]
 
 

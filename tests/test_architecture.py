@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import skpool
-from skpool import adaptive, boxes, pooling, pyramids, reductions, sampling, strips
+from skpool import adaptive, boxes, pooling, pyramids, reductions, regions, sampling, strips
 from skpool.plan import make_plan
 from skpool.reductions import REDUCTIONS, Parameter, Reduction
 
@@ -63,7 +63,9 @@ MODULES = {
     for path in sorted(SOURCE.rglob("*.py"))
 }
 CYTHON = {path.name: path for path in sorted(SOURCE.rglob("*.p[yx][xd]"))}
-POOLING = [name for module in (pooling, adaptive, pyramids, sampling, strips, boxes) for name in module.__all__]
+POOLING = [
+    name for module in (pooling, adaptive, pyramids, sampling, strips, boxes, regions) for name in module.__all__
+]
 FUNCTIONS = {name: getattr(skpool, name) for name in skpool.__all__ if inspect.isfunction(getattr(skpool, name))}
 
 needs_cython_sources = pytest.mark.skipif(not CYTHON, reason="an installed package has no Cython sources")

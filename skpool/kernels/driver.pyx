@@ -1363,7 +1363,7 @@ cdef inline Py_ssize_t rows_alike(
     cdef Py_ssize_t output = scratch.output[call.recipe.leading - 1]
     cdef Py_ssize_t start = output * axis.stride - axis.before
     cdef Py_ssize_t past = axis.length - (axis.taps - 1) * axis.step    # a window that starts before it lies within
-    if not (call.rows_in_place and segment.sources == NULL and 0 <= start < past):
+    if axis.start != NULL or not (call.rows_in_place and segment.sources == NULL and 0 <= start < past):
         return 1
     if scratch.sources[0] == NULL or scratch.sources[1] == NULL:
         return 1
@@ -1922,8 +1922,10 @@ cdef class Program:
         call.rows_in_place = rows_in_place
         call.layout.listed, call.layout.nodes = listed, nodes
         call.layout.tile = call.layout.slots = 0
-        if piece == 0 and recipe.shared_levels == 0 and listed == recipe.most_rows <= MOST_SLOTS and recipe.overlapping and (
-            recipe.masked or not call.rows_in_place or recipe.value.kernel.block == 1
+        if (
+            piece == 0 and recipe.shared_levels == 0 and recipe.overlapping
+            and listed == recipe.most_rows <= MOST_SLOTS
+            and (recipe.masked or not call.rows_in_place or recipe.value.kernel.block == 1)
         ):
             call.layout.slots = recipe.most_rows
         if piece == 0:

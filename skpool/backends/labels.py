@@ -1,0 +1,597 @@
+"""Pixels grouped by label, on the CPU: how tables of groups are laid out, and which passes a reduction takes.
+
+A pass (`Pooling.collect`) reads labels and image once and gives one entry for each group and channel: a sum, an
+extremum, a count. Most reductions take one pass, those that need to know something of a group first take two: the
+mean for deviations, the extremum for exponentials, and the largest magnitude where powers left the range of float64.
+What a state becomes is the business of the same functions that finish windows (`skpool.backends.cpu`).
+
+Design: blocks of pixels have a table each, so a table must be small beside its block, and the layout may depend on
+the label image only, that results do not depend on `workers`. The range of the labels is guessed from every 61st
+chunk (a number that hits all columns of common widths); where that is too wide, each block's range is measured, and
+blocks grow until they are four times as long as their tables. Labels that are sparse in all of that are looked up in
+a hash instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .. import threads
+from ..kernels import labels as kernels
+from . import cpu
+
+_FUNCTIONS = kernels.table()
+_FLOAT64 = np.dtype(np.float64)
+
+#: Pixels of a block: about an image's 64th part, within these bounds.
+_LEAST_BLOCK, _MOST_BLOCK, _BLOCKS = 2**14, 2**18, 64
+
+#: A block has at least so many pixels for each place of its table.
+_PIXELS_PER_PLACE = 4
+
+#: Chunks of pixels from one that is looked at for a guess to the next.
+_SAMPLED = 61
+
+#: A dense table may always be so long; else at most as long as the image.
+_DENSE = 2**16
+
+_MOST_LABELS = 2**30
+
+
+def _places(span):
+    """The least power of two above `span`."""
+    return 1 << int(span).bit_length()
+
+
+# --- label images
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How groups are laid out in tables.
+
+    Attributes
+    ----------
+    block : int
+        Pixels of a block.
+    lows, sizes : ndarray of uint64
+        Of each block: the lowest label of its table, as 64 bits, and its places.
+    most : int
+        Places that a block may take if its labels are not those of its table.
+    keys : ndarray or None
+        The labels that are looked up, whose places count from 0.
+    """
+
+    block: int
+    lows: np.ndarray
+    sizes: np.ndarray
+    most: int = 0
+    keys: np.ndarray | None = None
+
+
+class LabelImage:
+    """A label image and the groups that its pixels fall into.
+
+    Parameters
+    ----------
+    image : ndarray
+        Boolean or integer, any layout.
+    workers : int or None
+        See `skpool.threads`.
+    """
+
+    def __init__(self, image, workers):
+        load = cpu._load_key(cpu._row_dtype(image.dtype), image.dtype)
+        self.dtype = cpu._row_dtype(image.dtype)
+        self.pixels = image.size
+        self.workers = threads.worker_count(workers, image.nbytes)
+        functions = {name: _FUNCTIONS[name, self.dtype.name] for name in ("index", "range", "key")}
+        functions["load"] = cpu._FUNCTIONS.common[load]
+        self.kernel = kernels.Labels(image[..., None], functions, _is_plain(load), image.dtype.itemsize)
+
+    def layouts(self, labels=None):
+        """Layouts to be tried in this order, for all labels or for those given; the last one never fails."""
+        block = min(max(_LEAST_BLOCK, _places(self.pixels // _BLOCKS - 1)), _MOST_BLOCK)
+        if labels is not None:
+            yield self._given(labels, block)
+            return
+        if self.dtype.itemsize == 1:
+            yield self._uniform(block, int(np.iinfo(self.dtype).min), 256)
+            return
+        exact = self.pixels <= _LEAST_BLOCK
+        extremes = self._ranges(block, 1 if exact else _SAMPLED)
+        if not extremes.size:
+            yield self._uniform(block, 0, 1)
+            return
+        low, high = int(extremes[:, 0].min()), int(extremes[:, 1].max())
+        size = _places(high - low)
+        if size * _PIXELS_PER_PLACE <= block and not exact:
+            yield replace(self._uniform(block, low, size), most=2 * block // _PIXELS_PER_PLACE)
+        yield self._measured(block, extremes if exact else self._ranges(block, 1))
+
+    def _ranges(self, block, every):
+        """The lowest and the highest label of each block, from every so manyth chunk."""
+        extremes = np.empty((-(-self.pixels // block), 2), np.uint64)
+        self.kernel.ranges(extremes, block, every, self.workers)
+        return extremes.view(np.int64) if self.dtype.kind == "i" else extremes
+
+    def _uniform(self, block, low, size):
+        """The same table for all blocks, which are made long enough for it."""
+        while block < min(size * _PIXELS_PER_PLACE, self.pixels):
+            block *= 2
+        blocks = -(-self.pixels // block)
+        return Layout(block, np.full(blocks, low % 2**64, np.uint64), np.full(blocks, size, np.uint64))
+
+    def _measured(self, block, extremes):
+        """A table for each block's own labels."""
+        lows, highs = extremes.T
+        if int(highs.max()) - int(lows.min()) >= max(_DENSE, self.pixels):
+            return self._sparse(block)
+        while lows.size > 1 and _places((highs - lows).max()) * _PIXELS_PER_PLACE > block:
+            block *= 2
+            pairs = np.arange(0, lows.size, 2)
+            lows, highs = np.minimum.reduceat(lows, pairs), np.maximum.reduceat(highs, pairs)
+        sizes = np.array([_places(span) for span in highs - lows], np.uint64)
+        return Layout(block, lows.astype(np.uint64), sizes)
+
+    def _sparse(self, block):
+        """A hash of all labels."""
+        keys = np.frombuffer(self.kernel.distinct(block, self.workers), np.uint64)
+        keys = np.sort(keys.view(np.int64 if self.dtype.kind == "i" else np.uint64))
+        return self._hashed(block, keys)
+
+    def _hashed(self, block, keys):
+        if keys.size >= _MOST_LABELS:
+            raise ValueError(f"`label_image` must have fewer than {_MOST_LABELS} labels, got {keys.size}")
+        self.kernel.use_keys(np.ascontiguousarray(keys), keys.size)
+        return replace(self._uniform(block, 0, _places(keys.size)), keys=keys)
+
+    def _given(self, labels, block):
+        """A table or a hash of some labels only."""
+        if not labels.size:
+            return self._uniform(block, 0, 1)
+        low, high = int(labels.min()), int(labels.max())
+        if high - low >= max(_DENSE, self.pixels):
+            return self._hashed(block, labels)
+        return self._uniform(block, low, _places(high - low))
+
+
+def _is_plain(load):
+    """Whether rows can be read where they lie."""
+    return load in (("load", width) for width in (1, 2, 4, 8))
+
+
+# --- passes
+
+
+@dataclass
+class Pooling:
+    """The groups of a call, and what the passes over its image find.
+
+    Attributes
+    ----------
+    plan : skpool.plan.Plan
+        Of its windows nothing is used.
+    label_image : LabelImage
+    image, mask : ndarray or None
+        With the channels, at least one, as the last axis.
+    labels : ndarray of uint64 or None
+        The labels to look for; None: all.
+    indices : bool
+        Whether places are asked for.
+    """
+
+    plan: object
+    label_image: LabelImage
+    image: np.ndarray
+    mask: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    indices: bool = False
+
+    def __post_init__(self):
+        self.channels = self.image.shape[-1]
+        self.rows = cpu._row_dtype(self.plan.image_dtype)
+        load = cpu._load_key(self.rows, self.plan.image_dtype)
+        self.source = kernels.Array(self.image, cpu._FUNCTIONS.common[load], _is_plain(load), self.rows.itemsize)
+        self.masks = None
+        if self.mask is not None:
+            self.masks = kernels.Array(self.mask, cpu._FUNCTIONS.common["load", 1], True, 1)
+        self.partial = self.mask is not None or self.plan.omit_nan
+        self.layout = self.low = self.groups = self.counts = self.occupied = self.places = None
+
+    def collect(self, *collectors, map=None, kernel=None, relative=False, known=None, second=None):
+        """One pass over the image.
+
+        Parameters
+        ----------
+        *collectors : (key, plane)
+            Keys of collectors, and the plane of the mapped row that each collects.
+        map : str, optional
+            Name of a map.
+        kernel : tuple, optional
+            Key of the row kernel that maps each row; `relative` to what is known of its group.
+        known : ndarray, optional
+            Numbers of 8 bytes for each channel and group.
+        second : float, optional
+            In place of the second parameter of the reduction.
+
+        Returns
+        -------
+        list of ndarray of uint64
+            One for each collector, of shape (channels, groups, words). The last group is empty.
+        """
+        numbers = [value or 0.0 for value in self.plan.parameters.values()] + [0.0, 0.0]
+        steps = {
+            "omit": _FUNCTIONS["omit", self.rows.name] if self.plan.omit_nan else 0,
+            "map": _FUNCTIONS[map, self.rows.name] if map else 0,
+            "kernel": cpu._FUNCTIONS.kernels[kernel] if kernel else 0,
+            "relative": relative,
+            "parameters": (numbers[0], numbers[1] if second is None else second),
+            "collectors": [(_FUNCTIONS[key], plane) for key, plane in collectors],
+        }
+        first = self.layout is None
+        for layout in self.label_image.layouts(self.labels) if first else [self.layout]:
+            tables = self._tables(layout, steps, known, first)
+            if not tables.spread:
+                break
+        if first:
+            self._settle(replace(layout, most=0), tables.outside)
+        entries = [np.empty((self.channels, self.groups, _WORDS[key[0]]), np.uint64) for key, plane in collectors]
+        areas = np.empty(self.groups, np.int64) if first and self.has_areas else None
+        tables.join(entries, areas, self.low % 2**64, self.groups, self.label_image.workers)
+        if first:
+            key, _ = collectors[0]
+            counts = entries[0][..., -1]
+            self.counts = counts.view(np.float64) if key in _FLOAT_COUNTS else counts.astype(np.float64)
+            if self.labels is None:
+                self.occupied = (self.counts[0] if areas is None else areas) > 0
+        return entries
+
+    @property
+    def has_areas(self):
+        """Whether counts of pixels do not tell which labels there are."""
+        return self.labels is None and (self.partial or not self.channels)
+
+    def _tables(self, layout, steps, known, first):
+        used = steps["omit"] or [key for key, plane in steps["collectors"] if key != _FUNCTIONS["count",]]
+        return self.label_image.kernel.collect(
+            self.source if used else None,
+            self.masks,
+            self.channels,
+            steps,
+            layout.lows,
+            layout.sizes,
+            layout.block,
+            layout.most,
+            self.labels is not None,
+            first and self.has_areas,
+            known,
+            (self.low or 0) % 2**64,
+            self.groups or 0,
+            self.label_image.workers,
+        )
+
+    def _settle(self, layout, outside):
+        """Keep the layout that all tables fit, and what lies where in it."""
+        self.layout, self.outside = layout, outside
+        lows = layout.lows.view(np.int64) if self.label_image.dtype.kind == "i" else layout.lows
+        ends = [int(low) + int(size) for low, size in zip(lows, layout.sizes, strict=True)]
+        self.low = int(lows.min()) if ends else 0
+        self.groups = max(ends, default=0) - self.low + 1
+
+    def found(self, background):
+        """The labels that occur, in order, less `background`; sets the places of their groups."""
+        self.places = np.flatnonzero(self.occupied[:-1])
+        labels = self._labels_at(self.places)
+        if background is not None and (of_background := labels == background).any():
+            self.places, labels = self.places[~of_background], labels[~of_background]
+        return labels
+
+    def _labels_at(self, places):
+        if self.layout.keys is not None:
+            return self.layout.keys[places].astype(self.label_image.dtype)
+        bits = places.astype(np.uint64) + np.uint64(self.low % 2**64)
+        return bits.astype(self.label_image.dtype)
+
+    def use_given(self, known):
+        """Set the places of the groups to those of the labels given; of those not `known`, to an empty group."""
+        if self.layout is None:
+            [layout] = self.label_image.layouts(self.labels)
+            self._settle(layout, False)
+        self.places = np.full(known.size, self.groups - 1)
+        if not self.label_image.pixels:
+            return
+        given = np.arange(self.labels.size) if self.layout.keys is not None else self.labels - np.uint64(self.low)
+        self.places[known] = given.astype(np.int64)
+
+
+#: Collectors whose counts are floats.
+_FLOAT_COUNTS = (("sum", "float32"), ("sum", "float64"))
+
+#: Words of 8 bytes of an entry, by collector; the last one is the count.
+_WORDS = {"count": 1, "sum": 2, "max": 2, "min": 2, "exact sum": 3, "words": 3, "argmax": 3, "argmin": 3}
+
+
+def _values(entries, dtype):
+    """The first word of each entry, which begins with a number of the type."""
+    words = np.ascontiguousarray(entries[..., :1])
+    return words.view(dtype)[..., 0]
+
+
+def _total(entries):
+    """Totals, with what they lack; an infinite one lacks nothing."""
+    totals, rests = (entries[..., word].view(np.float64) for word in (0, 1))
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(totals), totals + rests, totals)
+
+
+_EXACT = (("exact sum", "float64"), 0)
+
+
+# --- how each reduction is computed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the passes gave.
+
+    Attributes
+    ----------
+    state : ndarray
+        Of shape (planes, channels, groups), as the finish takes it.
+    finish : tuple or None
+        Key of the finish; None: the state is the result.
+    natural : numpy.dtype
+        Type of what the finish gives.
+    divisor : float or None
+        What an average divides by, in place of the count.
+    scale : ndarray or None
+        What results are to be multiplied by.
+    indices : ndarray or None
+        Places of extrema, counted over the pixels.
+    """
+
+    state: np.ndarray
+    finish: tuple | None
+    natural: np.dtype
+    divisor: float | None = None
+    scale: np.ndarray | None = None
+    indices: np.ndarray | None = None
+
+
+def _real(dtype):
+    """The floating-point type that a finish gives for a result of some type."""
+    return dtype if dtype in (np.float32, np.float64) else _FLOAT64
+
+
+def _extremum(pooling):
+    rows, name = pooling.rows, pooling.plan.reduction.name
+    [entries] = pooling.collect(((f"arg{name}" if pooling.indices else name, rows.name), 0))
+    indices = entries[..., 1].view(np.int64) if pooling.indices else None
+    return Outcome(_values(entries, rows)[None], None, cpu._kept(rows, pooling.plan.image_dtype), indices=indices)
+
+
+def _both_extrema(pooling):
+    entries = pooling.collect((("max", pooling.rows.name), 0), (("min", pooling.rows.name), 0))
+    return [_values(each, pooling.rows) for each in entries]
+
+
+def _range(pooling):
+    recipe = cpu._range(pooling.plan, False)
+    return Outcome(np.stack(_both_extrema(pooling)), recipe.finish, recipe.natural)
+
+
+def _sums(pooling, words):
+    """The state of sums and how a finish reads it; 64-bit integers do not wrap in two `words`."""
+    rows = pooling.rows
+    if rows.kind == "f":
+        if rows.itemsize == 4 and pooling.plan.dtype != np.float64:
+            [entries] = pooling.collect((("sum", rows.name), 0))
+            return entries[None, ..., 0].view(np.float64), "float64"
+        [entries] = pooling.collect((("exact sum", rows.name), 0))
+        return _total(entries)[None], "float64"
+    if rows.itemsize == 8 and words:
+        [entries] = pooling.collect((("words", rows.name), 0))
+        return np.moveaxis(entries[..., :2], -1, 0), cpu._reading("two words", rows)
+    [entries] = pooling.collect((("sum", rows.name), 0))
+    return entries[None, ..., 0], cpu._reading("64 bits", rows)
+
+
+def _sum(pooling):
+    plan = pooling.plan
+    natural = plan.reduction.result(plan.image_dtype.newbyteorder("="))
+    state, reading = _sums(pooling, words=plan.dtype.kind == "f")  # nothing wraps on its way to a float
+    if "words" in reading:
+        return Outcome(state, ("avg", reading, "float64"), _FLOAT64, divisor=1)
+    if plan.dtype.kind == "f" or natural.kind == "f":
+        natural = _real(plan.dtype)
+    return Outcome(state, ("sum", reading, natural.name), natural)
+
+
+def _avg(pooling):
+    plan = pooling.plan
+    state, reading = _sums(pooling, words=True)
+    natural = _real(plan.dtype)
+    divisor = plan.parameters["divisor"]
+    if pooling.rows.kind != "f" and divisor is None and plan.dtype.kind in "iu":
+        natural = np.dtype(f"{pooling.rows.kind}8")
+    elif "words" in reading:
+        natural = _FLOAT64
+    return Outcome(state, ("avg", reading, natural.name), natural, divisor=divisor)
+
+
+def _count(pooling):
+    [entries] = pooling.collect((("count",), 0))
+    return Outcome(entries[None, ..., 0], ("count",), np.dtype(np.int64))
+
+
+def _power(pooling):
+    plan, rows = pooling.plan, pooling.rows
+    if plan.parameters["p"] == math.inf:
+        return Outcome(_magnitude(pooling)[None], ("largest_magnitude", "float64"), _FLOAT64)
+    [entries] = pooling.collect(_EXACT, kernel=(plan.reduction.name, rows.name))
+    state = _total(entries)
+    scale = None
+    lost = (pooling.counts > 0) & ((state < 2.0**-cpu._SAFE) | (state > 2.0**cpu._SAFE))
+    if lost.any():
+        # Multiples of the largest magnitude: homogeneous, and none above 1.
+        least = plan.parameters.get("eps", -math.inf)
+        largest = _both_extrema(pooling)[0].astype(np.float64) if "eps" in plan.parameters else _magnitude(pooling)
+        top = np.maximum(largest, least)
+        lost &= (top > 0) & np.isfinite(top)
+        scale = np.where(lost, top, 1.0)
+        [entries] = pooling.collect(_EXACT, map="quotients", kernel=("lp", "float64"), known=scale, second=least)
+        state = np.where(lost, _total(entries), state)
+    return Outcome(state[None], (plan.reduction.name, "float64"), _FLOAT64, scale=scale)
+
+
+def _magnitude(pooling):
+    high, low = (values.astype(np.float64) for values in _both_extrema(pooling))
+    return np.maximum(np.abs(high), np.abs(low))
+
+
+def _exponential(pooling):
+    name, [parameter] = pooling.plan.reduction.name, pooling.plan.parameters.values()
+    [entries] = pooling.collect((("max" if parameter > 0 else "min", pooling.rows.name), 0))
+    extreme = _values(entries, pooling.rows).astype(np.float64)
+    # The kernel's own arithmetic: the exponent of the extremum is the largest of all, bit for bit.
+    top = extreme * parameter if name == "logsumexp" else extreme / parameter
+    planes = (1,) if name == "logsumexp" else (1, 2)
+    sums = pooling.collect(
+        *((_EXACT[0], plane) for plane in planes), kernel=(name, pooling.rows.name), relative=True, known=top
+    )
+    natural = _real(pooling.plan.dtype)
+    return Outcome(np.stack([top, *map(_total, sums)]), (name, natural.name), natural)
+
+
+def _moments(pooling):
+    center = _center(pooling)
+    deviations, squares = map(_total, pooling.collect(_EXACT, (_EXACT[0], 1), map="deviations", known=center))
+    # The center is rounded: the sum of the deviations is not 0.
+    less = np.maximum(squares - deviations * (deviations / pooling.counts), 0)
+    squares = np.where(np.isinf(squares), squares, less)
+    natural = _real(pooling.plan.dtype)
+    state = np.stack([pooling.counts, np.zeros_like(squares), squares, np.zeros_like(squares)])
+    return Outcome(state, (pooling.plan.reduction.name, natural.name), natural)
+
+
+def _center(pooling):
+    """A number near the mean of each group: whole for 64-bit integers."""
+    rows = pooling.rows
+    state, reading = _sums(pooling, words=True)
+    if "words" in reading:
+        dtype = np.dtype(f"{rows.kind}8")
+        return _finished(pooling, Outcome(state, ("avg", reading, dtype.name), dtype))
+    totals = state[0] if rows.kind != "i" else state[0].view(np.int64)
+    center = totals / pooling.counts
+    lost = (pooling.counts > 0) & np.isinf(totals)
+    if rows == np.float64 and lost.any():
+        # Totals of very large numbers overflow, those of their parts do not.
+        parts = np.full(totals.shape, 2.0**40)
+        [entries] = pooling.collect(_EXACT, map="quotients", known=parts, second=-math.inf)
+        center = np.where(lost, _total(entries) / pooling.counts * 2.0**40, center)
+    return center
+
+
+_RECIPES: dict[str, Callable] = {
+    "max": _extremum,
+    "min": _extremum,
+    "range": _range,
+    "sum": _sum,
+    "avg": _avg,
+    "count": _count,
+    "lp": _power,
+    "power_mean": _power,
+    "gem": _power,
+    "logsumexp": _exponential,
+    "soft": _exponential,
+    "var": _moments,
+    "std": _moments,
+}
+
+
+def compute(pooling):
+    """Take all passes; what they gave, for all groups."""
+    with np.errstate(all="ignore"):
+        return _RECIPES[pooling.plan.reduction.name](pooling)
+
+
+def _finished(pooling, outcome, places=slice(None)):
+    """Results of some groups in their natural type, one row for each channel."""
+    state = np.ascontiguousarray(outcome.state[:, :, places])
+    if outcome.finish is None:
+        return state[0].view(outcome.natural)
+    counts = np.ascontiguousarray(pooling.counts[:, places])
+    out = np.empty(counts.shape, outcome.natural)
+    numbers = [value or 0.0 for value in pooling.plan.parameters.values()] + [0.0, 0.0]
+    common, finishes = cpu._FUNCTIONS.common, cpu._FUNCTIONS.finishes
+    function = common["finish", "count"] if outcome.finish == ("count",) else finishes[outcome.finish]
+    kernels.finish(out, state, counts.reshape(-1), function, (*numbers[:2], outcome.divisor or 0.0))
+    if outcome.scale is not None:
+        with np.errstate(all="ignore"):
+            out *= outcome.scale[:, places]
+    return out
+
+
+def results(pooling, outcome):
+    """Results of the groups at `pooling.places`, and how many pixels each counts; channels last."""
+    plan, places = pooling.plan, pooling.places
+    natural = _finished(pooling, outcome, places)
+    counts = np.ascontiguousarray(pooling.counts[:, places])
+    widen, narrow = cpu._convert_keys(natural.dtype, plan.dtype)
+    common = cpu._FUNCTIONS.common
+    out = np.empty(counts.shape, plan.dtype) if widen else natural
+    wide = np.empty(counts.shape, np.uint64) if widen else None
+    kernels.convert(
+        out,
+        natural,
+        wide,
+        counts.reshape(-1),
+        common[widen] if widen else 0,
+        common[narrow] if narrow else 0,
+        common["blank", plan.dtype.itemsize],
+        plan.min_count,
+        cpu._bytes(plan.fill_value, plan.dtype),
+    )
+    return np.ascontiguousarray(out.T), np.ascontiguousarray(counts.T)
+
+
+def paint(pooling, values, chosen, fill):
+    """An image of each pixel's values.
+
+    Parameters
+    ----------
+    pooling : Pooling
+        Whose places are those of the rows of `values` that are `chosen`; all others have no pixel.
+    values : ndarray
+        Of shape (rows, channels).
+    fill : numpy scalar
+        The value of pixels whose label has no row.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of the label image, with the channels last.
+    """
+    layout, channels, dtype = pooling.layout, values.shape[1], values.dtype
+    size = _places(max(pooling.groups - 2, 0))
+    table = np.full((size + 1, channels), fill, dtype)
+    table[pooling.places[chosen]] = values[chosen]
+    out = np.empty((*pooling.image.shape[:-1], channels), dtype)
+    low = np.full(layout.lows.shape, pooling.low % 2**64, np.uint64)
+    pooling.label_image.kernel.paint(
+        out,
+        table,
+        _FUNCTIONS["paint", dtype.itemsize],
+        channels,
+        dtype.itemsize,
+        low,
+        np.full(low.shape, size, np.uint64),
+        layout.block,
+        pooling.label_image.workers,
+    )
+    return out
