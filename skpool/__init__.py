@@ -5,6 +5,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     max_pool, avg_pool, ..., pool          pooling.py      thin public functions
     region_pool, region_unpool             regions.py      labelled regions in place of windows
     adaptive_pool, global_pool, ...        adaptive.py     the same with windows placed otherwise
+    weighted_avg_pool, blur_pool           antialias.py    windows with weights
     roi_pool, roi_align, ...               boxes.py        boxes of an image
     pool_pyramid, ...                      pyramids.py     levels, and what is carried between them
     corner_pool, strip_pool                strips.py       whole lines
@@ -30,8 +31,9 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     threads.py                             the one authority on thread counts
 """
 
-from . import adaptive, boxes, config, dropin, pooling, pyramids, regions, sampling, strips
+from . import adaptive, antialias, boxes, config, dropin, pooling, pyramids, regions, sampling, strips
 from .adaptive import *  # noqa: F403
+from .antialias import *  # noqa: F403
 from .boxes import *  # noqa: F403
 from .config import *  # noqa: F403
 from .dropin import *  # noqa: F403
@@ -44,6 +46,6 @@ from .strips import *  # noqa: F403
 __version__ = "0.1.0"
 __all__ = [
     name
-    for module in (pooling, adaptive, pyramids, sampling, strips, boxes, regions, dropin, config)
+    for module in (pooling, antialias, adaptive, pyramids, sampling, strips, boxes, regions, dropin, config)
     for name in sorted(module.__all__)
 ]

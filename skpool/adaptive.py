@@ -9,9 +9,10 @@ import numbers
 import numpy as np
 
 from . import documents, windows
-from .plan import checked_channel_axis, checked_image_dtype
-from .pooling import checked_mask, pooled_by, shaped_as, unwrapped
-from .reductions import REDUCTIONS, as_float, reduction_named
+from .averages import averaged, checked_weights, counted_pixels
+from .plan import checked_channel_axis
+from .pooling import pooled_by
+from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
 from .windows import Bins, Sliding, Tables
 
@@ -108,41 +109,7 @@ def _expanded(out, axes):
     return np.expand_dims(out, axes)
 
 
-# --- averages that are not plain: float64 totals and weights, then finished as any average is
-
-
-def _averaged(totals, weights, counts, image, min_count, fill_value, dtype, out):
-    """totals / weights where enough samples counted, in the type that an average of the image has."""
-    with np.errstate(all="ignore"):
-        values = totals / weights
-    few = counts < windows.integer(min_count, "min_count", 1)
-    if isinstance(image, np.ma.MaskedArray):
-        values = np.ma.MaskedArray(values, few)
-    return pooled_by(
-        Sliding,
-        (1,),
-        values,
-        "avg",
-        mask=~few,
-        fill_value=fill_value,
-        dtype=as_float(np.asarray(image).dtype) if dtype is None and out is None else dtype,
-        out=out,
-    )
-
-
-def _counted(image, mask, nan_policy, channel_axis):
-    """The plain image, native, and which samples count: None if all do."""
-    array, mask = unwrapped(image, mask, channel_axis)
-    checked_image_dtype(array.dtype)
-    windows.one_of(nan_policy, ("propagate", "omit", "raise"), "nan_policy")
-    if mask is not None:
-        mask = checked_mask(mask, array, channel_axis)
-    if nan_policy != "propagate" and array.dtype.kind == "f":
-        numbers_only = ~np.isnan(array)
-        if nan_policy == "raise" and not (numbers_only if mask is None else numbers_only | ~mask).all():
-            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
-        mask = numbers_only if mask is None else mask & numbers_only
-    return array, mask
+# --- averages that are not plain
 
 
 def _only_plain_averages(reduction, parameters, what):
@@ -169,7 +136,7 @@ def _area_average(
 ):
     """Each sample counts as far as it lies in the bin."""
     _only_plain_averages(reduction, parameters, "`bins` 'area'")
-    array, mask = _counted(image, mask, nan_policy, channel_axis)
+    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
     axis = checked_channel_axis(channel_axis, array.ndim)
     spatial = [i for i in range(array.ndim) if i != axis]
     outputs = windows.bin_counts(layout[0], [array.shape[i] for i in spatial])
@@ -182,7 +149,7 @@ def _area_average(
         weights = float(math.prod(length for length, count in lengths.values() if length != count))
         if mask is not None:
             weights = _area_sums(mask, None, lengths, workers)
-    return _averaged(totals, weights, counts, image, min_count, fill_value, dtype, out)
+    return averaged(totals, weights, counts, image, min_count, fill_value, dtype, out)
 
 
 def _area_sums(array, mask, lengths, workers):
@@ -233,8 +200,8 @@ def _weighted_average(
     """Sum of w x / sum of w over the whole image."""
     _only_plain_averages(reduction, parameters, "`weights`")
     check_workers(workers)
-    array, mask = _counted(image, mask, nan_policy, channel_axis)
-    weights = _checked_weights(weights, array, channel_axis)
+    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
+    weights = checked_weights(weights, array, channel_axis, "weights")
     counted = weights > 0 if mask is None else mask & (weights > 0)
     axis = checked_channel_axis(channel_axis, array.ndim)
     spatial = tuple(i for i in range(array.ndim) if i != axis)
@@ -247,7 +214,7 @@ def _weighted_average(
         for block, share, used in _blocks(array, weights, counted, spatial)
     ]
     totals, shares = np.sum(sums, axis=0) if sums else (counts * 0.0, counts * 0.0)
-    return _averaged(totals, shares, counts, image, min_count, fill_value, dtype, out)
+    return averaged(totals, shares, counts, image, min_count, fill_value, dtype, out)
 
 
 #: Pixels of a block of the weighted average, which is all that is held in float64 at once.
@@ -263,17 +230,6 @@ def _blocks(array, weights, counted, spatial):
         run = (slice(None),) * axis + (slice(begin, begin + slices),)
         with np.errstate(invalid="ignore", over="ignore"):
             yield array[run].astype(np.float64), weights[run], counted[run]
-
-
-def _checked_weights(weights, image, channel_axis):
-    """`weights` with the shape of the image, by their strides."""
-    weights = np.asarray(weights)
-    if weights.dtype.kind not in "biuf":
-        raise TypeError(f"`weights` must be real numbers, got dtype {weights.dtype}")
-    weights = weights.astype(np.float64, copy=False)
-    if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise ValueError("`weights` must be finite and >= 0, got others")
-    return shaped_as(weights, image, channel_axis, "weights")
 
 
 def _top_k_average(
@@ -298,7 +254,7 @@ def _top_k_average(
         raise TypeError(f"reduction 'top_k_avg' takes `k`, and nothing else, got {given}")
     k = windows.integer(parameters["k"], "k", 1)
     check_workers(workers)
-    array, mask = _counted(image, mask, nan_policy, channel_axis)
+    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
     axis = checked_channel_axis(channel_axis, array.ndim)
     shape = tuple(length if i == axis else 1 for i, length in enumerate(array.shape))
     totals, counts = np.zeros(math.prod(shape)), np.zeros(math.prod(shape), np.int64)
@@ -311,7 +267,7 @@ def _top_k_average(
         top = samples if samples.size <= k else np.partition(samples, samples.size - k)[samples.size - k :]
         totals[channel] = np.sum(np.sort(top), dtype=np.float64)
     shares = np.minimum(counts, k).astype(np.float64)
-    return _averaged(
+    return averaged(
         totals.reshape(shape), shares.reshape(shape), counts.reshape(shape), image, min_count, fill_value, dtype, out
     )
 

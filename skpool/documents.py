@@ -22,7 +22,7 @@ PARAMETERS = {
     ),
     "window_shape": (
         "int or sequence of int, optional",
-        "Samples of a window along each spatial axis (all but `channel_axis`). Default: 2.",
+        "Samples of a window along each spatial axis (all but `channel_axis`). Default: the footprint's shape, else 2.",
     ),
     "output_shape": (
         "int, None or sequence of them",
@@ -58,6 +58,11 @@ PARAMETERS = {
         "with their source's mask and index.",
     ),
     "cval": ("number", "The constant, representable in the image's dtype."),
+    "footprint": (
+        "array_like of bool, optional",
+        "The samples of a window that are looked at, in its shape, as `skimage.morphology` makes them (disks, rings, "
+        "crosses): truth values, or 0 and 1. It has no channel axis. Default: all.",
+    ),
     "mask": (
         "ndarray of bool, optional",
         "True where a pixel counts; of the image's shape, or of its spatial axes.",
@@ -117,6 +122,15 @@ def _entry(name, kind, meaning):
     return f"{head}\n{body}"
 
 
+def _of_parameter(parameter):
+    """Type and meaning of what a reduction takes."""
+    optional = ", optional" if parameter.default is None else ""
+    rule = f" {parameter.rule[0].upper()}{parameter.rule[1:]}."
+    if parameter.kind == "str":
+        return "{" + parameter.rule.removeprefix("one of ").replace("'", '"') + "}", parameter.meaning
+    return {"pixel": "number"}.get(parameter.kind, parameter.kind) + optional, parameter.meaning + rule
+
+
 def described(signature, row=None, **own):
     """The section of parameters for a signature, those of a reduction's row included; `own` replaces entries."""
     words = {"default_dtype": "as the reduction's own function says", "out_pair": " or (ndarray, ndarray)"}
@@ -130,8 +144,7 @@ def described(signature, row=None, **own):
     for name in signature.parameters:
         if row is not None and name in row.parameters:
             parameter = row.parameters[name]
-            kind = f"float{', optional' if parameter.default is None else ''}"
-            meaning = f"{parameter.meaning} {parameter.rule[0].upper()}{parameter.rule[1:]}."
+            kind, meaning = _of_parameter(parameter)
         else:
             kind, meaning = own.get(name) or PARAMETERS[name]
             for word, text in words.items():
@@ -184,6 +197,17 @@ def named(function, general, row, prefix, summary, value, example):
         f"\n    Examples\n    --------\n{indented(example)}\n    "
     )
     return function
+
+
+def described_by_row(function, row, value, example, **own):
+    """Give a function of its own signature the docstring of a row; `own` has its own parameters."""
+    returns = f"pooled : ndarray\n    {value}."
+    function.__doc__ = (
+        f"{row.summary}\n\n{described(inspect.signature(function), row, **own)}\n    Returns\n    -------\n"
+        f"{indented(returns)}\n{RAISES}"
+        f"\n    References\n    ----------\n    .. [1] {row.references}\n"
+        f"\n    Examples\n    --------\n{indented(example)}\n    "
+    )
 
 
 def general(function, summary, returns, example):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import math
 import numbers
 import sys
@@ -16,8 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import windows
-from .reductions import REDUCTIONS, Reduction, reduction_named
-from .windows import Axis
+from .reductions import REDUCTIONS, WEIGHTED_AVG, Reduction, reduction_named
+from .windows import Axis, Taps
 
 NAN_POLICIES = ("propagate", "omit", "raise")
 PLANS_KEPT = 512
@@ -45,6 +46,8 @@ class Plan:
         Samples that a window must count, or it gets `fill_value`.
     fill_value, cval : numpy scalar
         In the types of the result and of the image.
+    taps : Taps or None
+        The samples of a window that are taps, with an axis of 1 for the channels; None where all of them are.
     """
 
     reduction: Reduction
@@ -57,6 +60,7 @@ class Plan:
     min_count: int
     fill_value: np.generic
     cval: np.generic
+    taps: Taps | None = None
 
     @functools.cached_property
     def shape(self):
@@ -66,7 +70,41 @@ class Plan:
     @functools.cached_property
     def samples(self):
         """The most samples that a window counts."""
-        return math.prod(axis.most_taps for axis in self.axes)
+        window = tuple(axis.most_taps for axis in self.axes)
+        if self.taps is None:
+            return math.prod(window)
+        return int(np.count_nonzero(self.taps.is_tap[tuple(map(slice, window))]))
+
+    def taps_of(self, output):
+        """Places and samples of a window's taps, in the order in which it looks at them.
+
+        Parameters
+        ----------
+        output : tuple of int
+
+        Yields
+        ------
+        tap, place : tuple of int
+            Places in the window, and what they hold: see `Axis.source`.
+        """
+        sources = [axis.positions(o) for axis, o in zip(self.axes, output, strict=True)]
+        taps = itertools.product(*(range(len(source)) for source in sources))
+        if self.nearest_first:
+            offsets = [axis.offsets(o) for axis, o in zip(self.axes, output, strict=True)]
+            taps = sorted(taps, key=lambda tap: sum(int(offsets[a][t]) ** 2 for a, t in enumerate(tap)))
+        for tap in taps:
+            if self.taps is None or self.taps.is_tap[tap]:
+                yield tap, tuple(source[t] for source, t in zip(sources, tap, strict=True))
+
+    @property
+    def is_weighted(self):
+        """Whether the taps have weights."""
+        return self.taps is not None and self.taps.weights is not None
+
+    @property
+    def nearest_first(self):
+        """Whether a window looks at its samples by their distance from its centre, else row by row."""
+        return self.parameters.get("ties") == "center"
 
     @functools.cached_property
     def bytes_touched(self):
@@ -188,8 +226,6 @@ def make_plan(
     ValueError
         If an argument has a wrong value.
     """
-    row = reduction_named(reduction)
-    parameters = row.checked_parameters(parameters)
     checked_image_dtype(image_dtype)
     native = image_dtype.newbyteorder("=")
     if not shape:
@@ -197,7 +233,10 @@ def make_plan(
     channel_axis = checked_channel_axis(channel_axis, len(shape))
     axes = _axes(shape, channel_axis, layout)
     windows.one_of(nan_policy, NAN_POLICIES, "nan_policy")
-    result = row.result(native) if dtype is None else checked_dtype(dtype)
+    taps = layout.taps(len(shape) - (channel_axis is not None))
+    row = reduction_named(reduction) if taps is None or taps.weights is None else WEIGHTED_AVG
+    parameters = row.checked_parameters(parameters, native)
+    result = row.result(native, **parameters) if dtype is None else checked_dtype(dtype)
     default_fill = math.nan if result.kind == "f" else 0
     plan = Plan(
         row,
@@ -210,6 +249,7 @@ def make_plan(
         windows.integer(min_count, "min_count", 1),
         representable(default_fill if fill_value is None else fill_value, result, "fill_value"),
         representable(cval, native, "cval"),
+        taps and taps.standing(channel_axis),
     )
     if math.prod(plan.shape) * result.itemsize > sys.maxsize:
         raise ValueError(f"the result would have shape {plan.shape}, which is more than memory can address")

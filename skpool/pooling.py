@@ -166,6 +166,7 @@ def pool(
     ceil_mode=True,
     mode="ignore",
     cval=0,
+    footprint=None,
     mask=None,
     nan_policy="propagate",
     min_count=1,
@@ -178,7 +179,7 @@ def pool(
 ):
     return pooled_by(
         Sliding,
-        (window_shape, stride, padding, dilation, ceil_mode, mode),
+        (window_shape, stride, padding, dilation, ceil_mode, mode, footprint),
         image,
         reduction,
         reduction_parameters,

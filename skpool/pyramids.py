@@ -477,7 +477,6 @@ def pool_pyramid(
     if workers is not None:
         workers = check_workers(workers)
     row = reduction_named(reduction)
-    parameters = row.checked_parameters(reduction_parameters)
     masked_array = isinstance(image, np.ma.MaskedArray)
     array, mask = unwrapped(image, mask, channel_axis)
     first = make_plan(
@@ -490,7 +489,7 @@ def pool_pyramid(
         fill_value=fill_value,
         channel_axis=channel_axis,
         dtype=array.dtype if row is REDUCTIONS["avg"] and array.dtype.kind in "iu" else None,
-        **parameters,
+        **reduction_parameters,
     )
     if mask is not None:
         mask = checked_mask(mask, array, channel_axis)

@@ -7,6 +7,7 @@ is asked about) and the parameters, and returns a Python number, exactly where t
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
 import operator
@@ -16,59 +17,111 @@ from fractions import Fraction
 
 import numpy as np
 
-# --- result types: dtype of the image -> dtype of the result
+# --- result types: dtype of the image (and parameters of the reduction) -> dtype of the result
 
 
-def as_image(dtype):
+def as_image(dtype, **parameters):
     """The image's own type."""
     return dtype
 
 
-def as_float(dtype):
+def as_float(dtype, **parameters):
     """float32 and float64 kept, float16 -> float32, others float64."""
     return np.dtype(np.float32 if dtype in (np.float16, np.float32) else np.float64)
 
 
-def as_sum(dtype):
+def as_sum(dtype, **parameters):
     """As `np.sum`, but float16 -> float32."""
     return np.dtype({"f": as_float(dtype), "u": np.uint64}.get(dtype.kind, np.int64))
 
 
-def as_range(dtype):
+def as_range(dtype, **parameters):
     """The image's type; unsigned of the same width for signed integers."""
     return np.dtype(f"u{dtype.itemsize}") if dtype.kind == "i" else dtype
 
 
-def as_count(dtype):
+def as_count(dtype, **parameters):
     """int64."""
     return np.dtype(np.int64)
 
 
+def as_quantile(dtype, method="linear", **parameters):
+    """The image's own type where `method` chooses a sample, else float32 and float64 kept, float16 -> float32, others
+    float64."""
+    return as_image(dtype) if method in CHOOSING else as_float(dtype)
+
+
 # --- parameters
+
+#: The default of a parameter that has none.
+REQUIRED = inspect.Parameter.empty
+
+
+def _real(name, value, dtype):
+    """`value` as a float."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"`{name}` must be a real number, got {value!r}")
+    return float(value)
+
+
+def _whole(name, value, dtype):
+    """`value` as an int."""
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be an integer, got {value!r}") from None
+
+
+def _word(name, value, dtype):
+    """`value`, a str."""
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be a name, got {value!r}")
+    return value
+
+
+def _pixel(name, value, dtype):
+    """`value` as a Python number that a pixel of the image's type can have."""
+    if np.ndim(value) or not isinstance(value, numbers.Real | np.bool_):
+        raise TypeError(f"`{name}` must be a real number, got {value!r}")
+    number = value.item() if isinstance(value, np.generic) else value
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            fits = float(dtype.type(number)) == number or math.isnan(number)
+    else:
+        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        fits = low <= number <= high and number == int(number)
+    if not fits:
+        raise ValueError(f"`{name}` must be representable as {dtype}, got {value!r}")
+    return float(number) if dtype.kind == "f" else int(number)
+
+
+#: What a parameter may be, by the name of the kind: ``(name, value, dtype of the image) -> value``.
+KINDS = {"float": _real, "int": _whole, "str": _word, "pixel": _pixel}
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that a reduction takes: its default, the rule it must obey, and what it means."""
+    """What a reduction takes: its default, the rule it must obey, what it means, and its kind, a key of `KINDS`."""
 
-    default: float | None
+    default: float | str | None
     rule: str
-    obeys: Callable[[float], bool]
+    obeys: Callable[[object], bool]
     meaning: str
+    kind: str = "float"
 
-    def checked(self, name, value):
-        """`value` as a float (or None, where that is the default), or an error that says what is wrong."""
+    def checked(self, name, value, dtype):
+        """`value` as its kind has it (or None, where that is the default), or an error that says what is wrong."""
         if value is None and self.default is None:
             return None
-        if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-            raise TypeError(f"`{name}` must be a real number, got {value!r}")
         try:
-            number = float(value)
+            checked = KINDS[self.kind](name, value, dtype)
         except OverflowError:
             raise ValueError(f"`{name}` must be {self.rule} and fit a float, got {value!r}") from None
-        if not self.obeys(number):
-            raise ValueError(f"`{name}` must be {self.rule}, got {number!r}")
-        return number
+        if not self.obeys(checked):
+            raise ValueError(f"`{name}` must be {self.rule}, got {checked!r}")
+        return checked
 
 
 def _positive(meaning, default):
@@ -77,6 +130,10 @@ def _positive(meaning, default):
 
 def _finite(rule, obeys, meaning, default):
     return Parameter(default, f"finite and {rule}", lambda value: math.isfinite(value) and obeys(value), meaning)
+
+
+def _one_of(words, meaning, default):
+    return Parameter(default, f"one of {', '.join(map(repr, words))}", lambda value: value in words, meaning, "str")
 
 
 # --- definitions; sums of integers are exact, those of floats are correctly rounded
@@ -165,6 +222,150 @@ def _range(samples):
     return high > low if samples.dtype.kind == "b" else high - low
 
 
+# --- order statistics. `counts` are numbers of samples, ranks count from 0 in ascending order
+
+#: Methods of `np.percentile` that choose one of the samples, by ``(virtual index) -> rank``.
+CHOOSING = {
+    "inverted_cdf": lambda index: np.where(index % 1 == 0, index, np.floor(index) + 1),
+    "closest_observation": lambda index: np.floor(index) + ((index % 1 != 0) | (np.floor(index) % 2 != 1)),
+    "lower": np.floor,
+    "higher": np.ceil,
+    "nearest": np.round,
+}
+
+#: The virtual index of a quantile q among n samples, by the name of the method: ``(n, q) -> index``.
+VIRTUAL_INDEX = {
+    "inverted_cdf": lambda n, q: n * q - 1,
+    "averaged_inverted_cdf": lambda n, q: n * q - 1,
+    "closest_observation": lambda n, q: n * q - 1 - 0.5,
+    "interpolated_inverted_cdf": lambda n, q: n * q + q * 0 + 0 - 1,
+    "hazen": lambda n, q: n * q + 0.5 - 1,
+    "weibull": lambda n, q: n * q + q - 1,
+    "linear": lambda n, q: (n - 1) * q,
+    "median_unbiased": lambda n, q: n * q + (1 / 3 + q * (1 - 1 / 3 - 1 / 3)) - 1,
+    "normal_unbiased": lambda n, q: n * q + (3 / 8 + q * (1 - 3 / 8 - 3 / 8)) - 1,
+    "lower": lambda n, q: (n - 1) * q,
+    "higher": lambda n, q: (n - 1) * q,
+    "midpoint": lambda n, q: (n - 1) * q,
+    "nearest": lambda n, q: (n - 1) * q,
+}
+
+#: How far between two samples a quantile lies, if not by the fraction of its virtual index: ``(fraction) -> weight``.
+BETWEEN = {
+    "averaged_inverted_cdf": lambda fraction: np.where(fraction == 0, 0.5, 1.0),
+    "midpoint": lambda fraction: np.where(fraction == 0, 0.0, 0.5),
+}
+
+
+def quantile_ranks(counts, q, method="linear"):
+    """Between which two samples of so many a percentile lies, and how far, as `np.percentile` has it.
+
+    Parameters
+    ----------
+    counts : ndarray of int
+        Each at least 1.
+    q : float
+        Percent.
+    method : str
+        A key of `VIRTUAL_INDEX`.
+
+    Returns
+    -------
+    low, high : ndarray of int64
+        Ranks.
+    weight : ndarray of float64
+        Of `high`, from 0 to 1.
+    """
+    index = VIRTUAL_INDEX[method](counts, q / 100)
+    if method in CHOOSING:
+        low = np.clip(CHOOSING[method](index), 0, counts - 1).astype(np.int64)
+        return low, low, np.zeros(len(counts))
+    floor = np.floor(index)
+    low, high = (np.clip(rank, 0, counts - 1).astype(np.int64) for rank in (floor, floor + 1))
+    weight = index - floor
+    if method in BETWEEN:
+        weight = BETWEEN[method](weight)
+    return low, high, np.where(low == high, 0.0, weight)
+
+
+def trimmed_ranks(counts, proportion):
+    """The ranks from which and before which samples are averaged, as `scipy.stats.trim_mean` has it."""
+    cut = (proportion * counts).astype(np.int64)
+    return cut, counts - cut
+
+
+def top_ranks(counts, top=None):
+    """The ranks from which and before which samples are averaged: the `top` highest, or the upper half."""
+    taken = -(-counts // 2) if top is None else np.minimum(counts, top)
+    return counts - taken, counts
+
+
+def _of_ranks(samples, ranks):
+    """The samples in order, and what a table of ranks says of so many."""
+    return np.sort(samples), [table[0].item() for table in ranks(np.array([samples.size]))]
+
+
+def _between(low, high, weight):
+    """`np.percentile`'s interpolation; two infinities of one sign are one."""
+    if low == high or weight == 0:
+        return low
+    if weight == 0.5 and isinstance(low, int):
+        return Fraction(low + high, 2)
+    low, high = float(low), float(high)
+    return low + (high - low) * weight if weight < 0.5 else high - (high - low) * (1 - weight)
+
+
+def _percentile(samples, q, method):
+    ordered, (low, high, weight) = _of_ranks(samples, lambda counts: quantile_ranks(counts, q, method))
+    return _between(ordered[low].item(), ordered[high].item(), weight)
+
+
+def _median(samples):
+    ordered = np.sort(samples)
+    low, high = ordered[(samples.size - 1) // 2].item(), ordered[samples.size // 2].item()
+    return (low + high) / 2 if samples.dtype.kind == "f" else Fraction(low + high, 2)
+
+
+def _trimmed_mean(samples, proportion):
+    ordered, (start, stop) = _of_ranks(samples, lambda counts: trimmed_ranks(counts, proportion))
+    return _avg(ordered[start:stop])
+
+
+def _rank(samples, rule, top, decay):
+    if rule == "average":
+        ordered, (start, stop) = _of_ranks(samples, lambda counts: top_ranks(counts, top))
+        return _avg(ordered[start:stop])
+    weights = [decay * (1 - decay) ** rank for rank in range(samples.size if top is None else min(top, samples.size))]
+    ordered = np.sort(samples)[::-1].tolist()
+    return _float_sum([weight * value for weight, value in zip(weights, ordered, strict=False)])
+
+
+def _mode(samples, ties, background):
+    """The most frequent value; samples come in the order in which the window looks at them."""
+    values, first, counts = np.unique(samples, return_index=True, return_counts=True)
+    if background is not None and len(values) > 1:
+        counts[values == background] = 0
+    tied = counts == counts.max()
+    if ties == "largest":
+        return values[tied][-1].item()
+    if ties == "smallest":
+        return values[tied][0].item()
+    return values[tied][first[tied].argmin()].item()
+
+
+def _entropy(samples):
+    counts = np.unique(samples, return_counts=True)[1]
+    return math.fsum(-count / samples.size * math.log2(count / samples.size) for count in counts.tolist())
+
+
+def _weighted_avg(samples, weights):
+    exact = [Fraction(weight) for weight in weights.tolist()]
+    if not np.isfinite(samples).all():
+        return float(np.sum(samples * weights) / np.sum(weights))
+    total = sum(weight * Fraction(value) for weight, value in zip(exact, samples.tolist(), strict=True))
+    return total / sum(exact)
+
+
 @dataclass(frozen=True)
 class Reduction:
     """One row of the registry.
@@ -181,6 +382,8 @@ class Reduction:
         The numbers that it takes beside the image.
     indices : bool
         Whether ``return_indices`` is offered.
+    counts_nan : bool
+        Whether NaN is a value like others to it.
     exact : bool
         Whether results equal the definition bit for bit for every image; integer images' sums and averages do anyway.
     summary, formula, references : str
@@ -197,17 +400,21 @@ class Reduction:
     example: tuple[str, str]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     indices: bool = False
+    counts_nan: bool = False
     exact: bool = False
     references: str = ""
 
-    def checked_parameters(self, given):
-        """All parameters with their values, defaults filled in, in the order of the row."""
+    def checked_parameters(self, given, dtype):
+        """All parameters with their values for an image of a type, defaults filled in, in the order of the row."""
         for name in given:
             if name not in self.parameters:
                 takes = ", ".join(f"`{known}`" for known in self.parameters) or "none"
                 raise TypeError(f"`{name}` is not a parameter of reduction {self.name!r}, which takes: {takes}")
+        for name, parameter in self.parameters.items():
+            if parameter.default is REQUIRED and name not in given:
+                raise TypeError(f"`{name}` must be given for reduction {self.name!r}: {parameter.meaning}")
         return {
-            name: parameter.checked(name, given.get(name, parameter.default))
+            name: parameter.checked(name, given.get(name, parameter.default), dtype)
             for name, parameter in self.parameters.items()
         }
 
@@ -366,8 +573,126 @@ _ROWS = (
         "Number of counted samples of each window.",
         "n",
         ("[[1, 7], [7, 1]]", "[[4]]"),
+        counts_nan=True,
         exact=True,
     ),
+    Reduction(
+        "median",
+        _median,
+        as_float,
+        "Median of each window; of an even number of samples, the mean of the two in the middle.",
+        "median W",
+        ("[[1, 2], [3, 9]]", "[[2.5]]"),
+        exact=True,
+        references="J. W. Tukey, Exploratory Data Analysis, Addison-Wesley, 1977.",
+    ),
+    Reduction(
+        "percentile",
+        _percentile,
+        as_quantile,
+        "Percentile of each window, by any of the methods of `numpy.percentile`.",
+        "percentile(W, q)",
+        ("[[1, 2], [3, 9]], q=75, method='lower'", "[[3]]"),
+        {
+            "q": Parameter(REQUIRED, "from 0 to 100", lambda value: 0 <= value <= 100, "Percent."),
+            "method": _one_of(tuple(VIRTUAL_INDEX), "How a percentile between two samples is found.", "linear"),
+        },
+        references='R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American '
+        "Statistician 50, 1996.",
+    ),
+    Reduction(
+        "trimmed_mean",
+        _trimmed_mean,
+        as_float,
+        "Mean of each window without its smallest and largest samples, as `scipy.stats.trim_mean` has it.",
+        "mean of sorted W less int(proportion n) samples at either end",
+        ("[[1, 2], [4, 90]], proportion=0.25", "[[3.]]"),
+        {
+            "proportion": Parameter(
+                0.1, "from 0 to below 0.5", lambda value: 0 <= value < 0.5, "What is cut off at either end."
+            )
+        },
+    ),
+    Reduction(
+        "rank",
+        _rank,
+        as_float,
+        "Rank-based mean of each window: of its highest samples, or weighted by their ranks from the highest down.",
+        "mean of the `top` highest, or sum of decay (1 - decay)**(r - 1) x_r",
+        ("[[1, 2], [4, 8]]", "[[6.]]"),
+        {
+            "rule": _one_of(
+                ("average", "weighted"), "A plain mean, or weights, which add up to 1 - (1 - decay)**n.", "average"
+            ),
+            "top": Parameter(
+                None,
+                ">= 1",
+                lambda value: value >= 1,
+                "How many samples; by default the upper half, or all that are weighted.",
+                "int",
+            ),
+            "decay": Parameter(
+                0.5, "above 0 and at most 1", lambda value: 0 < value <= 1, "Weight of the highest sample."
+            ),
+        },
+        references='Z. Shi, Y. Ye and Y. Wu, "Rank-based pooling for deep convolutional neural networks", Neural '
+        "Networks 83, 2016.",
+    ),
+    Reduction(
+        "mode",
+        _mode,
+        as_image,
+        "Most frequent value of each window: what label images are pooled by.",
+        "argmax of the count of v in W",
+        ("[[1, 7], [7, 2]]", "[[7]]"),
+        {
+            "ties": _one_of(
+                ("smallest", "largest", "first", "center"),
+                "Which of equally frequent values it is: that of the first of their samples in row-major order, or "
+                "of the one nearest to the window's centre.",
+                "smallest",
+            ),
+            "background": Parameter(
+                None,
+                "a value that pixels can have",
+                lambda value: True,
+                "A value that any other outvotes, however rare.",
+                "pixel",
+            ),
+        },
+        exact=True,
+    ),
+    Reduction(
+        "nunique",
+        lambda samples: np.unique(samples).size,
+        as_count,
+        "Number of distinct values of each window; NaN is one value.",
+        "number of distinct values of W",
+        ("[[1, 7], [7, 2]]", "[[3]]"),
+        counts_nan=True,
+        exact=True,
+    ),
+    Reduction(
+        "entropy",
+        _entropy,
+        as_float,
+        "Shannon entropy of each window in bits; NaN is one value.",
+        "-sum p log2 p, p the frequency of each distinct value of W",
+        ("[[1, 7], [7, 1]]", "[[1.]]"),
+        counts_nan=True,
+        references='C. E. Shannon, "A mathematical theory of communication", Bell System Technical Journal 27, 1948.',
+    ),
+)
+
+#: The average of `skpool.weighted_avg_pool`, whose weights belong to the windows.
+WEIGHTED_AVG = Reduction(
+    "weighted_avg",
+    _weighted_avg,
+    as_float,
+    "Weighted mean of the counted samples of each window.",
+    "sum w x / sum w",
+    ("[[1, 2], [3, 6]], [[1, 0], [0, 1]]", "[[3.5]]"),
+    references='H. Knutsson and C.-F. Westin, "Normalized and differential convolution", CVPR 1993.',
 )
 
 #: Every reduction, by name.

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from fractions import Fraction
 
 import numpy as np
 
-from .windows import CONSTANT
+from .windows import ABSENT, CONSTANT
 
 
 def counted_samples(plan, image, mask, output):
-    """The samples that one window counts and their flat indices (-1: the constant), in row-major order."""
-    sources = [axis.positions(o) for axis, o in zip(plan.axes, output, strict=True)]
-    samples, indices = [], []
-    for place in itertools.product(*sources):
-        if CONSTANT in place:
-            if -1 not in place:
-                samples.append(plan.cval)
-                indices.append(-1)
-        elif -1 not in place and (mask is None or mask[place]):
-            samples.append(image[place])
-            indices.append(np.ravel_multi_index(place, image.shape))
+    """The samples that one window counts, their flat indices (-1: the constant) and their weights, in its own order."""
+    samples, indices, weights = [], [], []
+    for tap, place in plan.taps_of(output):
+        if ABSENT in place or (CONSTANT not in place and mask is not None and not mask[place]):
+            continue
+        padded = CONSTANT in place
+        samples.append(plan.cval if padded else image[place])
+        indices.append(-1 if padded else np.ravel_multi_index(place, image.shape))
+        weights.append(plan.taps.weight[tap] if plan.is_weighted else 1.0)
     samples = np.array(samples, dtype=image.dtype.newbyteorder("="))
-    indices = np.array(indices, dtype=np.int64)
+    indices, weights = np.array(indices, dtype=np.int64), np.array(weights)
     if plan.omit_nan:
         kept = ~np.isnan(samples)
-        samples, indices = samples[kept], indices[kept]
-    return samples, indices
+        samples, indices, weights = samples[kept], indices[kept], weights[kept]
+    return samples, indices, weights
 
 
 def converted(value, plan):
-    """A result as the plan's type has it: rounded once, half to even, saturated; NaN becomes the fill value."""
+    """A result as the plan's type has it: rounded once, half to even, saturated; None, NaN become the fill value."""
     dtype = plan.dtype
+    if value is None:
+        return plan.fill_value
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return dtype.type(float(value) if isinstance(value, Fraction) else value)
@@ -48,6 +47,17 @@ def converted(value, plan):
         whole = int(np.array(whole % 2**64, np.uint64).astype(natural))
     low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
     return dtype.type(min(max(int(whole), low), high))
+
+
+def value_of(plan, samples, weights=None):
+    """What the samples that a window counts give, before it is converted; None if they are too few."""
+    if samples.size < plan.min_count:
+        return None
+    if samples.dtype.kind == "f" and np.isnan(samples).any() and not plan.reduction.counts_nan:
+        return math.nan
+    if plan.is_weighted:
+        return plan.reduction.define(samples, weights)
+    return plan.reduction.define(samples, **plan.parameters)
 
 
 def index_of(samples, indices, value):
@@ -73,17 +83,12 @@ def run(plan, image, *, mask=None, return_indices=False):
     -------
     ndarray, or a pair of them
     """
-    out = np.full(plan.shape, plan.fill_value, plan.dtype)
+    out = np.empty(plan.shape, plan.dtype)
     places = np.full(plan.shape, -1, np.int64)
     for output in np.ndindex(*plan.shape):
-        samples, indices = counted_samples(plan, image, mask, output)
-        if samples.size < plan.min_count:
-            continue
-        if samples.dtype.kind == "f" and np.isnan(samples).any() and plan.reduction.name != "count":
-            value = math.nan
-        else:
-            value = plan.reduction.define(samples, **plan.parameters)
+        samples, indices, weights = counted_samples(plan, image, mask, output)
+        value = value_of(plan, samples, weights)
         out[output] = converted(value, plan)
-        if return_indices:
+        if return_indices and value is not None:
             places[output] = index_of(samples, indices, value)
     return (out, places) if return_indices else out

@@ -303,7 +303,7 @@ def strip_pool(
         dtype=dtype,
         out=kept,
         workers=workers,
-        **reduction_named(reduction).checked_parameters(reduction_parameters),
+        **reduction_named(reduction).checked_parameters(reduction_parameters, image.dtype),
     )
     if pooled is kept:
         return out

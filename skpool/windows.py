@@ -19,8 +19,9 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -164,6 +165,11 @@ class Axis:
     def centers(self):
         """Centre of each whole window in image coordinates, as float64."""
         return self.start + (self.extent - 1) / 2
+
+    def offsets(self, output):
+        """How far each tap of a window lies from its centre, in half samples, as whole numbers."""
+        center = int(2 * self.centers[output])
+        return 2 * (int(self.start[output]) + np.arange(self.taps[output], dtype=np.int64) * self.step) - center
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,6 +367,76 @@ def per_axis_padding(value, count):
     return tuple(tuple(integer(width, "padding", 0) for width in entry) for entry in values)
 
 
+# --- which samples of a window count, and how much
+
+
+@dataclass(frozen=True)
+class Taps:
+    """The samples of a window that are taps, if not all of them are, and what they weigh.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the window, one entry for each spatial axis.
+    footprint : bytes
+        One for each sample, row by row: whether it is a tap.
+    weights : bytes or None
+        Their weights, as float64.
+    """
+
+    shape: tuple[int, ...]
+    footprint: bytes
+    weights: bytes | None = None
+
+    @cached_property
+    def is_tap(self):
+        """Whether each sample of the window is a tap, as an array."""
+        return np.frombuffer(self.footprint, np.bool_).reshape(self.shape)
+
+    @cached_property
+    def weight(self):
+        """The weight of each sample of the window, as an array."""
+        return np.frombuffer(self.weights, np.float64).reshape(self.shape)
+
+    @classmethod
+    def of_footprint(cls, footprint):
+        """Taps by a footprint: boolean, or 0 and 1 as `skimage.morphology` makes them."""
+        array = np.asarray(footprint)
+        if array.dtype.kind not in "biu":
+            raise TypeError(f"`footprint` must be an array of truth values, got dtype {array.dtype}")
+        if array.dtype.kind != "b" and ((array != 0) & (array != 1)).any():
+            raise ValueError("`footprint` must hold 0 and 1 only, got other numbers")
+        if not array.any():
+            raise ValueError(f"`footprint` must have at least one sample, got shape {array.shape} without any")
+        return cls(array.shape, array.astype(np.bool_).tobytes())
+
+    @classmethod
+    def of_weights(cls, weights):
+        """Taps by weights; a sample of weight 0 is none."""
+        array = np.asarray(weights)
+        if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+            raise TypeError(f"`weights` must be real numbers of at most 64 bits, got dtype {array.dtype}")
+        array = array.astype(np.float64)
+        if not np.isfinite(array).all():
+            raise ValueError(f"`weights` must be finite, got {array[~np.isfinite(array)][0]}")
+        if not array.any():
+            raise ValueError(f"`weights` must not all be 0, got shape {array.shape} of zeros")
+        if array.sum() == 0:
+            raise ValueError("`weights` must not add up to 0, which averages divide by")
+        return cls(array.shape, (array != 0).tobytes(), array.tobytes())
+
+    @property
+    def unweighted(self):
+        """The same without weights."""
+        return replace(self, weights=None)
+
+    def standing(self, channel_axis):
+        """The same with an axis of 1 for the channels."""
+        if channel_axis is None:
+            return self
+        return replace(self, shape=(*self.shape[:channel_axis], 1, *self.shape[channel_axis:]))
+
+
 # --- layouts: how a call describes its windows. `axes` checks it against an image; one that has `sizes`, arguments that
 # may be sequences, can be a cache key.
 
@@ -374,13 +450,38 @@ class Sliding(NamedTuple):
     dilation: object = 1
     ceil_mode: object = True
     mode: object = "ignore"
+    footprint: object = None
+    weights: object = None
 
     sizes = ("window_shape", "stride", "padding", "dilation")
+    tables = MappingProxyType({"footprint": Taps.of_footprint, "weights": Taps.of_weights})
+
+    def table(self, name):
+        """The `Taps` that an argument tells, or None."""
+        value = getattr(self, name)
+        return value if value is None or isinstance(value, Taps) else self.tables[name](value)
+
+    def taps(self, count):
+        """The `Taps` of windows along so many spatial axes; None where every sample is one."""
+        for name in self.tables:
+            taps = self.table(name)
+            if taps is None:
+                continue
+            if self.window_shape is not None:
+                raise ValueError(f"`window_shape` must be left out where `{name}` is given, got {self.window_shape!r}")
+            if len(taps.shape) != count:
+                raise ValueError(
+                    f"`{name}` must have one axis for each of the {count} spatial axes, got shape {taps.shape}"
+                )
+            return taps
+        return None
 
     def axes(self, lengths):
         """The windows along spatial axes of these lengths."""
         count = len(lengths)
-        window = per_axis(2 if self.window_shape is None else self.window_shape, count, "window_shape")
+        taps = self.taps(count)
+        shape = 2 if self.window_shape is None else self.window_shape
+        window = per_axis(shape if taps is None else taps.shape, count, "window_shape")
         stride = window if self.stride is None else per_axis(self.stride, count, "stride")
         dilation = per_axis(self.dilation, count, "dilation")
         padding = per_axis_padding(self.padding, count)
@@ -398,6 +499,10 @@ class Bins(NamedTuple):
     bins: object = "overlap"
 
     sizes = ("output_shape",)
+    tables = MappingProxyType({})
+
+    def taps(self, count):
+        """None: every sample of a bin counts."""
 
     def axes(self, lengths):
         """The windows along spatial axes of these lengths."""
@@ -411,18 +516,25 @@ class Bins(NamedTuple):
 class Tables(NamedTuple):
     """Windows that were made before, one `Axis` for each spatial axis."""
 
-    tables: tuple
+    axis_tables: tuple
+    tap_table: object = None
 
     sizes = ()
+    tables = MappingProxyType({})
+
+    def taps(self, count):
+        """The `Taps` of the windows; None where every sample is one."""
+        return self.tap_table
 
     def axes(self, lengths):
         """The windows themselves."""
-        return self.tables
+        return self.axis_tables
 
 
 def frozen_layout(layout):
-    """The layout with its sizes in a form that can be a cache key."""
-    return layout._replace(**{name: frozen(getattr(layout, name), name) for name in layout.sizes})
+    """The layout with its sizes and tables in a form that can be a cache key."""
+    sizes = {name: frozen(getattr(layout, name), name) for name in layout.sizes}
+    return layout._replace(**sizes, **{name: layout.table(name) for name in layout.tables})
 
 
 def one_of(value, names, parameter):

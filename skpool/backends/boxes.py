@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import math
 from dataclasses import dataclass, replace
 
@@ -29,7 +28,6 @@ MOST_COPIED = 2**26
 #: Totals of integers are wide enough for bins of so many pixels.
 MOST_PIXELS = 2**30
 
-_WEIGHTED = importlib.import_module(f"skpool.kernels.weighted_{cpu.INSTRUCTION_SET}").table()
 
 
 @dataclass(frozen=True)
@@ -92,8 +90,8 @@ def _weighted(name, dtype, down, across, finish, **settings):
     rows = cpu._row_dtype(dtype)
     natural = np.dtype(np.float32 if rows == np.float32 else np.float64)
     functions = {
-        "down": _WEIGHTED[down, rows.name],
-        "across": _WEIGHTED[across, "float64"],
+        "down": cpu._FUNCTIONS.finishes[down, rows.name],
+        "across": cpu._FUNCTIONS.finishes[across, "float64"],
         "finish": cpu._FUNCTIONS.finishes[finish, "float64", natural.name],
     }
     return Rule(name, rows, natural, functions, **settings)

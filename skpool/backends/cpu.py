@@ -14,11 +14,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import threads
+from .. import reference, threads
 from ..kernels import driver
 from ..reductions import REDUCTIONS
+from ..windows import ABSENT, CONSTANT
+from .order import ORDERS, Order, key_of, order_of
 
-_MODULES = ("common", "extrema", "sums", "mapped")
+_MODULES = ("common", "extrema", "sums", "mapped", "order", "weighted")
+
+#: Samples of a window that are sorted by a network; more are sorted digit by digit.
+MOST_IN_NETWORK = 256
+
+#: Samples of a window beyond which each window that sorts them is a call of its own.
+MOST_SAMPLES = 2**14
 
 #: The longest last axis with a window of 1 that is taken for channels, and pooled as part of the row.
 MOST_IMPLICIT_CHANNELS = 32
@@ -61,6 +69,8 @@ def _choose_instruction_set():
 
 INSTRUCTION_SET = _choose_instruction_set()
 _FUNCTIONS = _load_functions(INSTRUCTION_SET)
+_order = importlib.import_module(f"skpool.kernels.order_{INSTRUCTION_SET}")
+_weights = importlib.import_module(f"skpool.kernels.weighted_{INSTRUCTION_SET}")
 
 
 # --- how each reduction is computed
@@ -84,6 +94,8 @@ class Recipe:
         Key of the finish that gives places in the window.
     divisor : float or None
         What an average divides by, in place of the count.
+    order : skpool.backends.order.Order or None
+        How samples are sorted, where they are not folded.
     """
 
     rows: np.dtype
@@ -93,6 +105,12 @@ class Recipe:
     neutral: float = 0
     places: tuple | None = None
     divisor: float | None = None
+    order: Order | None = None
+
+    @property
+    def is_keyed(self):
+        """Whether rows are integers that stand for floats."""
+        return self.order is not None and self.order.keyed
 
 
 def _row_dtype(dtype):
@@ -223,6 +241,19 @@ def _mapped(plan, indices):
     return Recipe(rows, (kernel, rows.name), (name, natural.name), natural)
 
 
+def _sorted(plan, indices):
+    """Reductions that look at all samples of a window at once."""
+    image = _row_dtype(plan.image_dtype)
+    order = order_of(plan, image)
+    natural = {"same": _kept(image, plan.image_dtype), "int64": np.dtype(np.int64)}.get(order.result, _FLOAT64)
+    rows = np.dtype(f"i{image.itemsize}") if order.keyed else image
+    return Recipe(rows, None, None, natural, order=order)
+
+
+def _weighted(plan, indices):
+    return Recipe(_row_dtype(plan.image_dtype), None, None, _FLOAT64)
+
+
 _RECIPES = {
     "max": _extremum,
     "min": _extremum,
@@ -230,6 +261,8 @@ _RECIPES = {
     "sum": _sum,
     "avg": _avg,
     "count": _count,
+    "weighted_avg": _weighted,
+    **dict.fromkeys(ORDERS, _sorted),
 }
 
 
@@ -292,6 +325,43 @@ def _quad(plan, recipe):
     return finishes.get(key, 0), channels == 1
 
 
+def _bytes_of_row(value, recipe, plan):
+    """A sample as rows have it."""
+    value = np.asarray(value).astype(_row_dtype(plan.image_dtype))
+    return (key_of(value) if recipe.is_keyed else value.astype(recipe.rows)).tobytes()
+
+
+def _samples(plan, recipe, masked):
+    """Windows by their samples, as `driver.Program` takes them; None where rows and columns are folded."""
+    by_samples = recipe.order is not None or plan.taps is not None
+    if not by_samples:
+        return None
+    columns, _ = _columns_and_channels(plan)
+    window = tuple(axis.most_taps for axis in plan.axes)
+    is_tap = np.ones(window, bool) if plan.taps is None else plan.taps.is_tap[tuple(map(slice, window))]
+    taps = np.argwhere(is_tap)
+    if plan.nearest_first:
+        offsets = [2 * taps[:, a] * axis.step - (axis.extent - 1) for a, axis in enumerate(plan.axes)]
+        taps = taps[np.argsort(sum(offset**2 for offset in offsets), kind="stable")]
+    rows = np.ravel_multi_index(taps[:, :columns].T, window[:columns]) if columns else np.zeros(len(taps), np.int64)
+    order = recipe.order or Order()
+    by_digits = len(taps) > MOST_IN_NETWORK
+    weights = plan.taps.weight[tuple(taps.T)] if plan.is_weighted else np.empty(0)
+    networks = ((), ()) if order.lanes != "sort" or by_digits else order.networks(len(taps))
+    return {
+        "rows": rows.tolist(),
+        "columns": taps[:, columns].tolist(),
+        "room": max(_order.room(len(taps), recipe.rows.itemsize, by_digits), _weights.room()),
+        "weights": weights,
+        "keyed": order.keyed,
+        "omits": order.keyed and plan.omit_nan,
+        "network": networks[0],
+        "whole_network": networks[1],
+        **order.tables(len(taps)),
+        "value": None if order.value is None else _bytes_of_row(order.value, recipe, plan),
+    }
+
+
 @functools.lru_cache(maxsize=512)
 def _program(plan, masked, indices):
     """The program of a plan, made once."""
@@ -299,17 +369,21 @@ def _program(plan, masked, indices):
     common, kernels, finishes = _FUNCTIONS.common, _FUNCTIONS.kernels, _FUNCTIONS.finishes
     columns, channels = _columns_and_channels(plan)
     widen, narrow = _convert_keys(recipe.natural, plan.dtype)
-    load = _load_key(recipe.rows, plan.image_dtype)
+    load = _load_key(_row_dtype(plan.image_dtype) if recipe.is_keyed else recipe.rows, plan.image_dtype)
     finish = {None: 0, ("count",): common["finish", "count"]}
-    quad, quad_picks = (0, False) if masked or indices else _quad(plan, recipe)
-    parameters = [value or 0.0 for value in plan.parameters.values()]
+    samples = _samples(plan, recipe, masked)
+    plain = samples is None and not (masked or indices)
+    quad, quad_picks = _quad(plan, recipe) if plain else (0, False)
+    parameters = [value or 0.0 for value in plan.parameters.values() if recipe.order is None]
+    lanes, sort = _lanes(plan, recipe)
+    omits = plan.omit_nan and not recipe.is_keyed
     return driver.Program(
         plan.axes[: columns + 1],
         channels,
         {
-            "omit": plan.omit_nan,
-            "masked": masked or plan.omit_nan,
-            "converts_rows": load not in (("load", width) for width in (1, 2, 4, 8)),
+            "omit": omits,
+            "masked": masked or omits,
+            "converts_rows": recipe.is_keyed or load not in (("load", width) for width in (1, 2, 4, 8)),
             "pixel_width": plan.image_dtype.itemsize,
             "row_width": recipe.rows.itemsize,
             "natural_width": recipe.natural.itemsize,
@@ -319,12 +393,15 @@ def _program(plan, masked, indices):
         {
             "load": common[load],
             "load_mask": common["load", 1],
+            "keys": finishes["keys", f"float{8 * recipe.rows.itemsize}"] if recipe.is_keyed else 0,
             "select": common["select", recipe.rows.name],
             "value": kernels[recipe.kernel] if recipe.kernel else None,
             "compact": {width: common["compact", width] for width in (1, 2, 4, 8)},
             "pick": {width: common["pick", width] for width in (1, 2, 4, 8)},
             "count": kernels["sum", "uint8", "32 bits"],
             "to_counts": common["counts"],
+            "lanes": lanes,
+            "sorted": sort,
             "quad": quad,
             "finish": finish[recipe.finish] if recipe.finish in finish else finishes[recipe.finish],
             "finish_places": finishes[recipe.places] if recipe.places else 0,
@@ -336,8 +413,29 @@ def _program(plan, masked, indices):
             "store_places": common["store", 8],
         },
         (*[*parameters, 0.0, 0.0][:2], recipe.divisor or 0.0, plan.min_count),
-        (_bytes(recipe.neutral, recipe.rows), _bytes(plan.cval, recipe.rows), _bytes(plan.fill_value, plan.dtype)),
+        (
+            _largest(recipe.rows) if recipe.order else _bytes(recipe.neutral, recipe.rows),
+            _bytes_of_row(plan.cval, recipe, plan),
+            _bytes(plan.fill_value, plan.dtype),
+        ),
+        samples,
     )
+
+
+def _largest(dtype):
+    """The bytes of the largest integer of a type."""
+    return _bytes(np.iinfo(dtype).max, dtype)
+
+
+def _lanes(plan, recipe):
+    """The function that makes results of samples, and the one that it hands sorted samples to."""
+    finishes, rows = _FUNCTIONS.finishes, recipe.rows.name
+    if plan.is_weighted:
+        return finishes["lanes", "weighted_avg", rows], 0
+    if recipe.order is None:
+        return 0, 0
+    sort = finishes["sorted", recipe.order.finish, rows, recipe.order.result] if recipe.order.finish else 0
+    return finishes["lanes", recipe.order.lanes, rows], sort
 
 
 def run(plan, image, *, mask=None, out=None, places=None, workers=None):
@@ -364,6 +462,8 @@ def run(plan, image, *, mask=None, out=None, places=None, workers=None):
         out = np.empty(plan.shape, plan.dtype)
     if not out.size:
         return out
+    if plan.reduction.name in ORDERS and plan.samples > MOST_SAMPLES:
+        return _one_by_one(plan, image, mask, out)
     native = out if out.dtype.isnative else np.empty(plan.shape, plan.dtype)
     native_places = places
     if places is not None and not places.dtype.isnative:
@@ -387,6 +487,27 @@ def _restore_averages(plan, image, mask, out, workers):
     wide = replace(plan, dtype=_FLOAT64, fill_value=np.float64(np.nan))
     lost = np.isinf(out)
     out[lost] = run(wide, image, mask=mask, workers=workers)[lost]
+
+
+def _one_by_one(plan, image, mask, out):
+    """Windows of so many samples that each is worth a call: by the definition of the reduction."""
+    for output in np.ndindex(*plan.shape):
+        sources = [axis.positions(o) for axis, o in zip(plan.axes, output, strict=True)]
+        chosen = np.ix_(*(np.maximum(source, 0) for source in sources))
+        samples = image[chosen].astype(plan.image_dtype.newbyteorder("="))
+        kept = np.ones(samples.shape, bool) if mask is None else mask[chosen].copy()
+        for axis, source in enumerate(sources):
+            along = source.reshape([-1 if a == axis else 1 for a in range(image.ndim)])
+            constant = np.broadcast_to(along == CONSTANT, samples.shape)
+            samples[constant], kept[constant] = plan.cval, True
+        for axis, source in enumerate(sources):
+            kept &= source.reshape([-1 if a == axis else 1 for a in range(image.ndim)]) != ABSENT
+        if plan.taps is not None:
+            kept &= plan.taps.is_tap[tuple(map(slice, samples.shape))]
+        if plan.omit_nan:
+            kept &= ~np.isnan(samples)
+        out[output] = reference.converted(reference.value_of(plan, samples[kept]), plan)
+    return out
 
 
 # --- powers beyond the range of float64

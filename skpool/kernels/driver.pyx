@@ -24,11 +24,12 @@ right of the image's.
 cimport cython
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cython.parallel cimport parallel, prange, threadid
-from libc.stdint cimport int64_t, uint8_t, uintptr_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from skpool.kernels.table cimport (
-    Kernel, Parameters, blank_t, compact_t, convert_t, finish_t, load_t, pick_t, quad_t, select_t, store_t,
+    Kernel, Order, Parameters, blank_t, compact_t, convert_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_t, select_t,
+    store_t,
 )
 
 cdef extern from * nogil:
@@ -247,9 +248,20 @@ cdef struct Recipe:
     Py_ssize_t row_width            # of a row as the kernels read it,
     Py_ssize_t natural_width        # of the reduction's own result,
     Py_ssize_t out_width            # of the result asked for
+    # Windows by their samples one by one; no taps: windows are folded by rows and columns.
+    Py_ssize_t taps
+    Py_ssize_t* tap_rows            # the row of the window that each lies in,
+    Py_ssize_t* tap_columns         # and its column
+    Py_ssize_t room                 # bytes that `lanes` works in
+    lanes_t lanes                   # NULL: samples are folded
     load_t load
     load_t load_mask
+    keys_t keys                     # what makes integers of floats, or NULL
     select_t select
+    compact_t compact_rows          # every stride-th column of a row,
+    compact_t compact_mask          # and of what tells which of them count;
+    pick_t pick_rows                # or those named
+    pick_t pick_mask
     Lane value
     Lane count
     convert_t to_counts
@@ -360,6 +372,17 @@ cdef struct Scratch:
     int64_t* order                  # its place in the window, times the columns
     int64_t* name                   # its number among the rows of the image
     int64_t* column_sources         # of the padded columns of a tile
+    char** lane_rows                # windows by their samples: the rows of a window,
+    uint8_t** lane_valid            # which of their samples count (NULL: all),
+    char* absent                    # a row of none,
+    uint8_t* nowhere                # and which of it count,
+    uint8_t* everywhere             # and a row of which all do
+    const void** samples            # the samples of each tap,
+    const uint8_t** valid_samples
+    char* picked                    # gathered here unless they are neighbours
+    uint8_t* picked_valid
+    int64_t* picks
+    char* room
     Parameters parameters           # this thread's copy, in which a finish may leave word
     Py_ssize_t output[MOST_AXES]    # which output row it is
     Py_ssize_t skipped              # taps ahead of the first row that it has, where places count from that
@@ -377,6 +400,13 @@ cdef inline Py_ssize_t levels_of(Py_ssize_t nodes) noexcept nogil:
         levels = levels + 1
         nodes = nodes >> 1
     return levels
+
+
+cdef inline Py_ssize_t picked_pitch(const Call* call) noexcept nogil:
+    """Elements of a row of gathered samples: of as many outputs as a tile may have."""
+    cdef const Axis* axis = &call.recipe.axes[call.recipe.leading]
+    cdef Py_ssize_t outputs = call.layout.pitch // max(axis.stride if axis.start == NULL else 1, 1) + call.recipe.inner
+    return divided_up(outputs, ALIGNMENT) * ALIGNMENT
 
 
 cdef struct Shelf:
@@ -422,6 +452,25 @@ cdef void place_fold(
         fold.uneven = <char*> taken(shelf, size)
 
 
+cdef void place_lanes(Scratch* scratch, const Call* call, Shelf* shelf) noexcept nogil:
+    """What windows by their samples need; samples of windows that are a stride apart are gathered."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t gathered = picked_pitch(call)
+    scratch.lane_rows = <char**> taken(shelf, recipe.most_rows * sizeof(char*))
+    scratch.lane_valid = <uint8_t**> taken(shelf, recipe.most_rows * sizeof(char*))
+    scratch.samples = <const void**> taken(shelf, recipe.taps * sizeof(char*))
+    scratch.valid_samples = <const uint8_t**> taken(shelf, recipe.taps * sizeof(char*))
+    scratch.absent = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
+    scratch.nowhere = <uint8_t*> taken(shelf, call.layout.pitch)
+    scratch.everywhere = <uint8_t*> taken(shelf, call.layout.pitch)
+    scratch.room = <char*> taken(shelf, recipe.room)
+    if axis.start != NULL or axis.stride > 1:
+        scratch.picked = <char*> taken(shelf, recipe.taps * gathered * recipe.row_width)
+        scratch.picked_valid = <uint8_t*> taken(shelf, recipe.taps * gathered)
+        scratch.picks = <int64_t*> taken(shelf, gathered * sizeof(int64_t))
+
+
 cdef void place_scratch(Scratch* scratch, const Call* call, Shelf* shelf) noexcept nogil:
     """Lay out a thread's scratch."""
     cdef const Recipe* recipe = call.recipe
@@ -430,17 +479,19 @@ cdef void place_scratch(Scratch* scratch, const Call* call, Shelf* shelf) noexce
     place_fold(&scratch.value, call, kernel, levels_of(call.layout.nodes // kernel.block), shelf)
     if kernel.block == 1:
         scratch.lifted = <char*> taken(shelf, rows * kernel.width * kernel.planes * call.layout.pitch)
-    if recipe.masked:
+    if recipe.masked or recipe.taps:
         # Counts are exact in any order: rows need two levels, parts of windows the tree.
         levels = 2 if call.layout.listed else levels_of(call.layout.nodes // BLOCK)
         place_fold(&scratch.count, call, &recipe.count.kernel, levels, shelf)
         scratch.loaded = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
         scratch.mask = <uint8_t*> taken(shelf, call.layout.pitch)
         scratch.valid = <uint8_t*> taken(shelf, rows * call.layout.pitch)
-    if not (recipe.masked or not call.rows_in_place):
+    if not (recipe.masked or recipe.taps or not call.rows_in_place):
         rows = BLOCK                                       # for padded columns only
     scratch.rows = <char*> taken(shelf, rows * call.layout.pitch * recipe.row_width)
     scratch.constant = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
+    if recipe.taps:
+        place_lanes(scratch, call, shelf)
     scratch.counts = <double*> taken(shelf, call.layout.pitch * sizeof(double))
     scratch.natural = <char*> taken(shelf, call.layout.pitch * recipe.natural_width)
     scratch.wide = <char*> taken(shelf, call.layout.pitch * 8)
@@ -624,6 +675,15 @@ cdef void fill_row(char* row, const char* value, Py_ssize_t width, Py_ssize_t n)
         filled = 2 * filled
 
 
+cdef inline void load_columns(
+    const Recipe* recipe, char* row, const char* source, Py_ssize_t columns, const View* image,
+) noexcept nogil:
+    """Columns of the image as a row that the kernels read."""
+    recipe.load(row, source, columns, image.column, recipe.inner, image.inner)
+    if recipe.keys != NULL:
+        recipe.keys(row, columns * recipe.inner)
+
+
 cdef void load_padding(
     Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t r, char* row,
 ) noexcept nogil:
@@ -638,10 +698,7 @@ cdef void load_padding(
             if recipe.masked:
                 memset(scratch.mask + c * recipe.inner, 1, recipe.inner)
             continue
-        recipe.load(
-            row + c * size, scratch.sources[r] + source * call.image.column, 1, call.image.column,
-            recipe.inner, call.image.inner,
-        )
+        load_columns(recipe, row + c * size, scratch.sources[r] + source * call.image.column, 1, &call.image)
         if recipe.masked:
             if call.mask.data == NULL:
                 memset(scratch.mask + c * recipe.inner, 1, recipe.inner)
@@ -653,13 +710,12 @@ cdef void load_padding(
 
 
 cdef void prepare(
-    Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t r, Py_ssize_t slot,
+    Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t r, char* target, uint8_t* valid_target,
     const void** row, const uint8_t** valid,
 ) noexcept nogil:
-    """Row `r` of the window as the kernels read it: where it lies if that will do, else in `slot`."""
+    """Row `r` of the window as the kernels read it: where it lies if that will do, else at `target`."""
     cdef const Recipe* recipe = call.recipe
     cdef Py_ssize_t n = segment.columns * recipe.inner
-    cdef char* target = scratch.rows + slot * call.layout.pitch * recipe.row_width
     cdef char* loaded = scratch.loaded if recipe.masked else target
     cdef const uint8_t* mask = NULL
     cdef const char* source = scratch.sources[r]
@@ -674,7 +730,7 @@ cdef void prepare(
         if call.rows_in_place:
             row[0] = source
         else:
-            recipe.load(loaded, source, segment.columns, call.image.column, recipe.inner, call.image.inner)
+            load_columns(recipe, loaded, source, segment.columns, &call.image)
             row[0] = loaded
         if call.mask.data != NULL:
             mask = scratch.masks[r] + segment.first * call.mask.column
@@ -686,9 +742,17 @@ cdef void prepare(
                 mask = scratch.mask
     valid[0] = NULL
     if recipe.masked:
-        valid[0] = scratch.valid + slot * call.layout.pitch
-        recipe.select(target, <uint8_t*> valid[0], row[0], mask, recipe.omit, n, recipe.neutral)
+        valid[0] = valid_target
+        recipe.select(target, valid_target, row[0], mask, recipe.omit, n, recipe.neutral)
         row[0] = target
+
+
+cdef inline char* slot_row(const Scratch* scratch, const Call* call, Py_ssize_t slot) noexcept nogil:
+    return scratch.rows + slot * call.layout.pitch * call.recipe.row_width
+
+
+cdef inline uint8_t* slot_valid(const Scratch* scratch, const Call* call, Py_ssize_t slot) noexcept nogil:
+    return scratch.valid + slot * call.layout.pitch
 
 
 cdef Py_ssize_t slot_of(Scratch* scratch, const Call* call, int64_t name, bint* found) noexcept nogil:
@@ -729,10 +793,12 @@ cdef void* prepared(
     if keeps(scratch, call, segment, r):
         slot = slot_of(scratch, call, scratch.name[r], &found)
     if not found or (call.rows_in_place and not recipe.masked):
-        prepare(scratch, call, segment, r, slot, row, valid)
+        prepare(
+            scratch, call, segment, r, slot_row(scratch, call, slot), slot_valid(scratch, call, slot), row, valid,
+        )
     else:
-        row[0] = scratch.rows + slot * call.layout.pitch * recipe.row_width
-        valid[0] = scratch.valid + slot * call.layout.pitch if recipe.masked else NULL
+        row[0] = slot_row(scratch, call, slot)
+        valid[0] = slot_valid(scratch, call, slot) if recipe.masked else NULL
     if not lifts:
         return NULL
     state = scratch.lifted + slot * kernel.width * kernel.planes * call.layout.pitch
@@ -1495,6 +1561,240 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
         skpool_streamed()
 
 
+# --- windows by their samples
+
+cdef inline bint lies_inside(const Axis* axis, Py_ssize_t output) noexcept nogil:
+    """Whether a window of evenly spaced ones looks at the image alone."""
+    cdef Py_ssize_t start = output * axis.stride - axis.before
+    return axis.start == NULL and start >= 0 and start + (axis.taps - 1) * axis.step < axis.length
+
+
+cdef void lay_row(
+    Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found, Py_ssize_t r,
+    Py_ssize_t place,
+) noexcept nogil:
+    """Listed row `r`, at `place` in the window, over all segments: as it lies or was kept, or put together."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Segment* segment = segments
+    cdef Py_ssize_t s, slot, offset
+    cdef int64_t name = scratch.name[r]
+    cdef const void* row
+    cdef const uint8_t* valid = NULL
+    cdef char* target
+    cdef uint8_t* valid_target
+    cdef bint found = False, alone = segments_found == 1 and segment.sources == NULL and segment.first >= 0
+    if alone and scratch.sources[r] != NULL and call.rows_in_place and not recipe.masked:
+        scratch.lane_rows[place] = <char*> scratch.sources[r] + segment.first * call.image.column
+        scratch.lane_valid[place] = NULL
+        return
+    if not alone or scratch.sources[r] == NULL:
+        name = -2 - place                                  # not to be found again
+    slot = slot_of(scratch, call, name, &found)
+    target = slot_row(scratch, call, slot)
+    valid_target = slot_valid(scratch, call, slot)
+    scratch.lane_rows[place] = target
+    scratch.lane_valid[place] = valid_target if recipe.masked or not alone else NULL
+    if found and name >= 0:
+        return
+    for s in range(segments_found):
+        segment = &segments[s]
+        offset = segment.offset * recipe.inner
+        if segment.first < 0 and segment.sources == NULL:
+            fill_row(target + offset * recipe.row_width, recipe.neutral, recipe.row_width, segment.columns * recipe.inner)
+            memset(valid_target + offset, 0, segment.columns * recipe.inner)
+            continue
+        prepare(
+            scratch, call, segment, r, target + offset * recipe.row_width, valid_target + offset, &row, &valid,
+        )
+        if row != target + offset * recipe.row_width:
+            memcpy(target + offset * recipe.row_width, row, segment.columns * recipe.inner * recipe.row_width)
+        if valid == NULL:
+            memset(valid_target + offset, 1, segment.columns * recipe.inner)
+
+
+cdef bint lay_rows(
+    Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found,
+) noexcept nogil:
+    """All rows of the window, absent ones too; whether all samples of all of them count."""
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t r, columns = recipe.axes[recipe.leading].taps
+    cdef bint whole = scratch.listed == recipe.most_rows
+    if not whole:
+        for r in range(recipe.most_rows):
+            scratch.lane_rows[r] = scratch.absent
+            scratch.lane_valid[r] = scratch.nowhere
+    for r in range(scratch.listed):
+        lay_row(scratch, call, segments, segments_found, r, scratch.order[r] // columns)
+        whole = whole and scratch.lane_valid[scratch.order[r] // columns] == NULL
+    return whole
+
+
+cdef void gather_samples(
+    Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs, bint whole,
+) noexcept nogil:
+    """Where the samples of each tap are, for each of the outputs in a row."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t inner = recipe.inner, pitch = picked_pitch(call), t, j, c, column, offset
+    cdef const char* row
+    cdef const uint8_t* valid
+    cdef char* picked
+    cdef uint8_t* picked_valid
+    for t in range(recipe.taps):
+        column = recipe.tap_columns[t]
+        offset = column * axis.step * inner
+        row = scratch.lane_rows[recipe.tap_rows[t]]
+        valid = scratch.lane_valid[recipe.tap_rows[t]]
+        picked = scratch.picked + t * pitch * recipe.row_width
+        picked_valid = scratch.picked_valid + t * pitch
+        if axis.start == NULL and axis.stride == 1:
+            scratch.samples[t] = row + offset * recipe.row_width
+            scratch.valid_samples[t] = NULL if valid == NULL else valid + offset
+            continue
+        scratch.samples[t] = picked
+        scratch.valid_samples[t] = NULL if valid == NULL and axis.start == NULL else picked_valid
+        if axis.start == NULL:
+            recipe.compact_rows(picked, row + offset * recipe.row_width, outputs, axis.stride, inner)
+            if valid != NULL:
+                recipe.compact_mask(picked_valid, valid + offset, outputs, axis.stride, inner)
+            continue
+        for j in range(outputs):
+            scratch.picks[j] = (axis.start[first + j] - axis.start[first]) * inner
+            if column < axis.sizes[first + j]:
+                scratch.picks[j] = scratch.picks[j] + column * inner
+        recipe.pick_rows(picked, row, scratch.picks, outputs, inner)
+        if valid == NULL:
+            memset(picked_valid, 1, outputs * inner)
+        else:
+            recipe.pick_mask(picked_valid, valid, scratch.picks, outputs, inner)
+        for j in range(outputs):
+            if column >= axis.sizes[first + j]:
+                for c in range(inner):
+                    picked_valid[j * inner + c] = 0
+                    memcpy(picked + (j * inner + c) * recipe.row_width, recipe.neutral, recipe.row_width)
+    if whole:
+        return
+    for t in range(recipe.taps):
+        if scratch.valid_samples[t] == NULL:
+            scratch.valid_samples[t] = scratch.everywhere
+
+
+cdef void fold_samples(Scratch* scratch, const Call* call, Py_ssize_t n, bint whole) noexcept nogil:
+    """Fold the samples of each window into the accumulator by the tree T over its taps, and count them."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Kernel* kernel = &recipe.value.kernel
+    cdef const Kernel* counter = &recipe.count.kernel
+    cdef int64_t order[BLOCK]
+    cdef Tree tree
+    cdef Py_ssize_t t = 0, i, left, taken_now
+    tree.depth = tree.whole = 0
+    while t < recipe.taps:
+        left = recipe.taps - t
+        taken_now = 8 if left >= 8 else 4 if left >= 4 else left
+        for i in range(taken_now):
+            order[i] = (
+                recipe.tap_rows[t + i] * recipe.axes[recipe.leading].taps + recipe.tap_columns[t + i]
+            )
+        if not whole:
+            counter.gather(
+                scratch.count.levels[0 if t == 0 else 1], <const void**> scratch.valid_samples + t,
+                scratch.valid_samples + t, order, taken_now, n, call.layout.pitch, recipe.count.parameters,
+            )
+            if t > 0:
+                counter.fold(
+                    scratch.count.levels[0], scratch.count.levels[1], n, call.layout.pitch, recipe.count.parameters,
+                )
+        if kernel.planes and kernel.block == BLOCK:
+            tree.node[tree.depth] = scratch.value.levels[tree.depth]
+            kernel.gather(
+                tree.node[tree.depth], scratch.samples + t, scratch.valid_samples + t, order, taken_now, n,
+                call.layout.pitch, recipe.value.parameters,
+            )
+            grow(&tree, &scratch.value, 0, n, call, &recipe.value, taken_now == BLOCK)
+        elif kernel.planes:
+            for i in range(taken_now):
+                tree.node[tree.depth] = scratch.value.levels[tree.depth]
+                kernel.gather(
+                    tree.node[tree.depth], scratch.samples + t + i, scratch.valid_samples + t + i, order + i, 1, n,
+                    call.layout.pitch, recipe.value.parameters,
+                )
+                grow(&tree, &scratch.value, 0, n, call, &recipe.value, True)
+        t = t + taken_now
+    finish_tree(&tree, &scratch.value, 0, n, call, &recipe.value)
+
+
+cdef void write_samples(
+    Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs, bint whole,
+) noexcept nogil:
+    """Results of a run of outputs whose samples are gathered."""
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t n = outputs * recipe.inner
+    cdef char* target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
+    cdef char* places = row_of(&call.places, scratch, recipe.leading) + first * call.places.column
+    cdef char* natural = scratch.natural
+    cdef double* counts = NULL if whole else scratch.counts
+    cdef double count = <double> recipe.taps
+    if recipe.lanes == NULL:
+        fold_samples(scratch, call, n, whole)
+        if not whole:
+            recipe.to_counts(counts, scratch.count.levels[0], n, NULL)
+        write_run(scratch, call, scratch.value.levels[0], first, outputs, counts, count, target, places)
+        return
+    if recipe.parameters.order.omits:
+        counts = scratch.counts
+    if recipe.widen == NULL and call.out_in_place and not call.streams:
+        natural = target
+    recipe.lanes(
+        natural, counts, scratch.samples, NULL if whole else scratch.valid_samples, recipe.taps, n, scratch.room,
+        &recipe.parameters,
+    )
+    write_run(scratch, call, natural, first, outputs, counts, count, target, places)
+
+
+cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
+    """As `work`, for windows by their samples: those that look at the image alone, and those beside them."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t tiles = divided_up(axis.outputs, call.layout.tile)
+    cdef Py_ssize_t first = item % tiles * call.layout.tile
+    cdef Py_ssize_t begin = item // tiles * call.block
+    cdef Py_ssize_t row, end = min(begin + call.block, recipe.rows)
+    cdef Py_ssize_t bounds[4]
+    cdef Py_ssize_t i, run, found
+    cdef Segment segments[4]
+    cdef bint whole, found_rows
+    fill_row(scratch.absent, recipe.neutral, recipe.row_width, call.layout.pitch)
+    memset(scratch.nowhere, 0, call.layout.pitch)
+    memset(scratch.everywhere, 1, call.layout.pitch)
+    bounds[0] = bounds[1] = first
+    bounds[2] = bounds[3] = first + min(call.layout.tile, axis.outputs - first)
+    while bounds[1] < bounds[3] and not lies_inside(axis, bounds[1]):
+        bounds[1] = bounds[1] + 1
+    while bounds[2] > bounds[1] and not lies_inside(axis, bounds[2] - 1):
+        bounds[2] = bounds[2] - 1
+    for i in range(3):
+        run = bounds[i + 1] - bounds[i]
+        if run == 0:
+            continue
+        found = find_segments(
+            segments, scratch, recipe, start_of(axis, bounds[i]), columns_under(axis, bounds[i], run),
+        )
+        begin_tile(scratch, call, bounds[i], run)
+        seek(scratch, recipe, begin)
+        found_rows = False
+        for row in range(begin, end):
+            scratch.stamp = row + 1
+            if not found_rows:
+                find_rows(scratch, call, 0, recipe.most_rows)
+            whole = lay_rows(scratch, call, segments, found) and axis.start == NULL
+            gather_samples(scratch, call, bounds[i], run, whole)
+            write_samples(scratch, call, bounds[i], run, whole)
+            advance(scratch, recipe)
+            found_rows = slide_rows(scratch, call)
+    if call.streams:
+        skpool_streamed()
+
+
 # --- parts of windows
 
 cdef inline Py_ssize_t part_bytes(const Parts* parts, const Recipe* recipe, const Kernel* kernel) noexcept nogil:
@@ -1602,6 +1902,29 @@ cdef void work_on_whole(const Call* call, Py_ssize_t item, Scratch* scratch) noe
 
 # --- the Python face
 
+ctypedef void (*step_t)(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil
+
+
+cdef size_t address(array) except? 0:
+    """Where the numbers of a contiguous array lie; they stay there while the array lives."""
+    cdef const uint8_t[::1] memory
+    if not len(array):
+        return 0
+    memory = memoryview(array).cast("B")
+    return <size_t> &memory[0]
+
+
+cdef Py_ssize_t* copied_sizes(numbers) except NULL:
+    """A copy that `free` frees."""
+    cdef Py_ssize_t i, n = len(numbers)
+    cdef Py_ssize_t* copy = <Py_ssize_t*> malloc(max(n, 1) * sizeof(Py_ssize_t))
+    if copy == NULL:
+        raise MemoryError
+    for i in range(n):
+        copy[i] = numbers[i]
+    return copy
+
+
 @cython.final
 cdef class Program:
     """A plan as the driver runs it.
@@ -1620,14 +1943,18 @@ cdef class Program:
         ``(first, second, divisor, minimum)``.
     constants : tuple of bytes
         ``(neutral, constant, fill)``, each in its own type.
+    samples : dict or None
+        Windows by their samples: ``rows`` and ``columns`` of the taps, ``room``, and where samples are sorted what
+        `Order` has.
     """
     cdef Recipe recipe
+    cdef object tables              # of `samples`: the recipe points into them
     cdef bint has_channels
     cdef Py_ssize_t pixels          # of the image
     cdef Py_ssize_t outputs         # of the result
     cdef Layout layouts[2]          # by whether rows are used where they lie
 
-    def __cinit__(self, axes, inner, settings, functions, parameters, constants):
+    def __cinit__(self, axes, inner, settings, functions, parameters, constants, samples=None):
         cdef Recipe* recipe = &self.recipe
         cdef Py_ssize_t a
         memset(recipe, 0, sizeof(Recipe))
@@ -1644,7 +1971,8 @@ cdef class Program:
                 recipe.overlapping |= table.overlaps
                 continue
             recipe.least_columns = table.counts.min(initial=recipe.axes[a].taps)
-        self.find_widths()
+        if samples is None:
+            self.find_widths()
         self.pixels = self.outputs = recipe.inner
         for a in range(recipe.leading + 1):
             self.pixels *= recipe.axes[a].length
@@ -1679,10 +2007,13 @@ cdef class Program:
         memcpy(recipe.neutral, <const char*> neutral, len(neutral))
         memcpy(recipe.constant, <const char*> constant, len(constant))
         memcpy(recipe.fill, <const char*> fill, len(fill))
+        if samples is not None:
+            self.take_samples(samples, functions)
         self.find_shared_levels()
         cdef Py_ssize_t listed = 1 if recipe.shared_levels else recipe.most_rows
-        self.lay_out(&self.layouts[0], False, listed, listed, 0)
-        self.lay_out(&self.layouts[1], True, listed, listed, 0)
+        cdef Py_ssize_t nodes = recipe.taps if recipe.taps else listed
+        self.lay_out(&self.layouts[0], False, listed, nodes, 0)
+        self.lay_out(&self.layouts[1], True, listed, nodes, 0)
 
     cdef int take_lane(self, Lane* lane, kernel, compact, pick) except -1:
         lane.parameters = &self.recipe.parameters
@@ -1692,6 +2023,36 @@ cdef class Program:
         lane.kernel = (<Kernel*> <size_t> kernel)[0]
         lane.compact = <compact_t> <size_t> compact[lane.kernel.width]
         lane.pick = <pick_t> <size_t> pick[lane.kernel.width]
+        return 0
+
+    cdef int take_samples(self, samples, functions) except -1:
+        cdef Recipe* recipe = &self.recipe
+        cdef Order* order = &recipe.parameters.order
+        self.tables = samples
+        recipe.taps = len(samples["rows"])
+        recipe.tap_rows = copied_sizes(samples["rows"])
+        recipe.tap_columns = copied_sizes(samples["columns"])
+        recipe.room = samples["room"]
+        recipe.lanes = <lanes_t> <size_t> functions["lanes"]
+        recipe.keys = <keys_t> <size_t> functions["keys"]
+        recipe.compact_rows = <compact_t> <size_t> functions["compact"][recipe.row_width]
+        recipe.compact_mask = <compact_t> <size_t> functions["compact"][1]
+        recipe.pick_rows = <pick_t> <size_t> functions["pick"][recipe.row_width]
+        recipe.pick_mask = <pick_t> <size_t> functions["pick"][1]
+        recipe.parameters.weights = <const double*> address(samples["weights"])
+        order.finish = <void*> <size_t> functions["sorted"]
+        order.width = recipe.natural_width
+        order.keyed, order.omits = samples["keyed"], samples["omits"]
+        order.network = <const int16_t*> address(samples["network"])
+        order.comparators = len(samples["network"])
+        order.whole_network = <const int16_t*> address(samples["whole_network"])
+        order.whole_comparators = len(samples["whole_network"])
+        order.low = <const int32_t*> address(samples["low"])
+        order.high = <const int32_t*> address(samples["high"])
+        order.weight = <const double*> address(samples["weight"])
+        order.has_value = samples["value"] is not None
+        if order.has_value:
+            memcpy(order.value, <const char*> samples["value"], len(samples["value"]))
         return 0
 
     cdef int take_axis(self, Axis* axis, table) except -1:
@@ -1713,7 +2074,7 @@ cdef class Program:
         cdef Recipe* recipe = &self.recipe
         cdef const Axis* axis
         cdef Py_ssize_t levels = 0
-        if recipe.leading == 0:
+        if recipe.leading == 0 or recipe.taps:
             return
         axis = &recipe.axes[recipe.leading - 1]
         if axis.taps < TALL or axis.taps != recipe.most_rows or axis.start != NULL or axis.step != 1:
@@ -1748,6 +2109,8 @@ cdef class Program:
             free(self.recipe.axes[a].sizes)
             free(self.recipe.axes[a].outside_before)
             free(self.recipe.axes[a].outside_after)
+        free(self.recipe.tap_rows)
+        free(self.recipe.tap_columns)
 
     def __call__(self, image, out, mask, places, int workers):
         """Pool `image` into `out`, and the indices into `places` unless it is None; `mask` may be None.
@@ -1807,6 +2170,9 @@ cdef class Program:
         cdef const Axis* columns = &recipe.axes[recipe.leading]
         cdef Memory memory = Memory()
         cdef Py_ssize_t tiles, items, item
+        cdef step_t step = work
+        if recipe.taps:
+            step = work_on_samples
         call.rows_in_place = not recipe.converts_rows and self.lies_in_rows(&call.image, recipe.row_width)
         call.mask_in_place = self.lies_in_rows(&call.mask, 1)
         call.out_in_place = self.lies_in_rows(&call.out, recipe.out_width)
@@ -1819,7 +2185,7 @@ cdef class Program:
         call.parts.rows = 0
         tiles = divided_up(columns.outputs, call.layout.tile)
         # A call of few items keeps few threads busy; one output that is too wide for the scratch is slow.
-        if recipe.most_rows >= 2 * LEAST_PART and recipe.value.kernel.planes + recipe.masked and (
+        if recipe.taps == 0 and recipe.most_rows >= 2 * LEAST_PART and recipe.value.kernel.planes + recipe.masked and (
             (workers > 1 and tiles * recipe.rows < PARTED_FROM * workers)
             or (call.layout.bytes > 2 * SCRATCH and recipe.rows <= PARTED_FROM)
         ):
@@ -1836,12 +2202,12 @@ cdef class Program:
             if workers == 1:
                 begin(call, memory.start)
                 for item in range(items):
-                    work(call, item, <Scratch*> memory.start)
+                    step(call, item, <Scratch*> memory.start)
             else:
                 with parallel(num_threads=workers):
                     begin(call, memory.start + threadid() * memory.per_thread)
                     for item in prange(items, schedule="dynamic"):
-                        work(call, item, <Scratch*> (memory.start + threadid() * memory.per_thread))
+                        step(call, item, <Scratch*> (memory.start + threadid() * memory.per_thread))
         return memory.overflowed()
 
     cdef int run_in_parts(self, Call* call, int workers) except -1:
@@ -1922,7 +2288,9 @@ cdef class Program:
         call.rows_in_place = rows_in_place
         call.layout.listed, call.layout.nodes = listed, nodes
         call.layout.tile = call.layout.slots = 0
-        if (
+        if recipe.taps:                                    # all rows of a window are needed at once
+            call.layout.slots = recipe.most_rows
+        elif (
             piece == 0 and recipe.shared_levels == 0 and recipe.overlapping
             and listed == recipe.most_rows <= MOST_SLOTS
             and (recipe.masked or not call.rows_in_place or recipe.value.kernel.block == 1)
@@ -1931,8 +2299,10 @@ cdef class Program:
         if piece == 0:
             call.layout.pitch = 0
             fixed = self.scratch_bytes(&call)
-            call.layout.pitch = ALIGNMENT
-            columns = (SCRATCH - fixed) * ALIGNMENT // (self.scratch_bytes(&call) - fixed) // recipe.inner
+            call.layout.pitch = LEAST_PIECE
+            columns = (
+                max(SCRATCH - fixed, SCRATCH // 4) * LEAST_PIECE // (self.scratch_bytes(&call) - fixed) // recipe.inner
+            )
             if axis.start == NULL:
                 tile = min(max((columns - (axis.taps - 1) * axis.step - 1) // axis.stride + 1, 1), tile)
             while tile > 1 and self.widest(tile) > columns:

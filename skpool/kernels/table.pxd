@@ -5,18 +5,32 @@ numbers of one width, `pitch` elements apart (max: one plane; variance: count, m
 An *element* is one channel of one column. All functions work on whole rows of `n` elements; the
 driver is the only one that loops over rows, columns and windows.
 """
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport malloc
+
+cdef struct Order:
+    # How the samples of a window are sorted, and what is made of them by how many count.
+    void* finish                    # a `sorted_t`,
+    Py_ssize_t width                # and the bytes of its results
+    bint keyed                      # samples are keys of floats: the largest is NaN,
+    bint omits                      # and counts as absent
+    const int16_t* network          # comparators for any count: two places, and which of them are wanted later,
+    Py_ssize_t comparators          # their number; 0: too many samples for a network
+    const int16_t* whole_network    # and for windows that count all their samples
+    Py_ssize_t whole_comparators
+    const int32_t* low              # ranks by count,
+    const int32_t* high
+    const double* weight            # and weights, by count or by rank
+    char value[8]                   # a sample that is treated apart, if `has_value`
+    bint has_value
 
 cdef struct Parameters:
     # Numbers that a reduction takes, the same for the whole image.
     double first
     double second
-    double third
-    double fourth
-    double divisor      # of an average; 0 divides by the count
-    char value[8]       # a pixel that a reduction treats apart, in the type of the rows, if `has_value`
-    bint has_value
+    double divisor                  # of an average; 0 divides by the count
+    const double* weights           # of the taps of a window
+    Order order
     int64_t minimum     # samples that a window must count, or it gets the fill value
     # What a finish or a quad found out: each thread has its own.
     bint overflowed     # a float32 total left the range of its type
@@ -50,12 +64,38 @@ ctypedef void (*quad_t)(
     void* out, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
 ) noexcept nogil
 
-# The result of windows by their samples one by one: `samples[t]` holds tap t, in row-major order of the window, of each
-# of `n` elements, and `valid[t]` (or NULL: all) tells which of them count. `weights` has a weight for each tap, or is
-# NULL. `room` holds `taps` numbers of 8 bytes, three times.
+# The result of windows by their samples one by one: `samples[t]` holds tap t of each of `n` elements, and `valid[t]` (or
+# NULL: all) tells which of them count. `counts` receives how many do, or is NULL where all count.
 ctypedef void (*lanes_t)(
-    void* out, const void** samples, const uint8_t** valid, const double* weights, Py_ssize_t taps, Py_ssize_t n,
+    void* out, double* counts, const void** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n, void* room,
+    const Parameters* parameters,
+) noexcept nogil
+
+# The result of sorted samples: element i has that of rank r at sorted[r * pitch + i]. `counts` tells how many of the
+# `taps` samples count, the lowest of them, or is NULL where all do. Where none does, any value will do.
+ctypedef void (*sorted_t)(
+    void* out, const void* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    const Parameters* parameters,
+) noexcept nogil
+
+cdef enum:
+    SLIDE_ROOM = 65536
+
+# Results of windows at stride 1 from the rows that they share: the window of element i holds element i + c * shift of
+# each of `rows_count` rows, for c < columns. `room` holds SLIDE_ROOM bytes.
+ctypedef void (*slide_t)(
+    void* out, const void** rows, Py_ssize_t rows_count, Py_ssize_t columns, Py_ssize_t shift, Py_ssize_t n,
     void* room, const Parameters* parameters,
+) noexcept nogil
+
+# Samples of two ranks (equal ones are looked for once) of a block of windows at stride 1, rows of bytes: the window of
+# output row r, element i holds element i + c * shift of rows r to r + height - 1, for c < width. `valid` (or NULL: all)
+# tells which samples count; then `counts` (or NULL) receives how many did, for each output. The ranks of a window of n
+# counted samples are lower[n] and upper[n].
+ctypedef void (*ranked_t)(
+    uint8_t** low, uint8_t** high, double** counts, const uint8_t** rows, const uint8_t** valid,
+    Py_ssize_t outputs_rows, Py_ssize_t height, Py_ssize_t width, Py_ssize_t shift, Py_ssize_t n,
+    const int32_t* lower, const int32_t* upper, void* room,
 ) noexcept nogil
 
 # The state of no samples.
@@ -71,6 +111,9 @@ ctypedef void (*finish_t)(
 
 # Rows from one type to another. `fill` stands in for a NaN where the result has none.
 ctypedef void (*convert_t)(void* out, const void* source, Py_ssize_t n, const void* fill) noexcept nogil
+
+# Floats, where they lie, to integers in the same order.
+ctypedef void (*keys_t)(void* row, Py_ssize_t n) noexcept nogil
 
 # Columns of `inner` elements each, wherever they lie, as a contiguous native row.
 ctypedef void (*load_t)(

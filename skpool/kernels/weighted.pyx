@@ -1,10 +1,11 @@
-"""Row functions of weighted sums: of samples between the pixels, and of integrals over them.
+"""Row functions of weighted sums: of samples between the pixels, of integrals over them, of windows with weights.
 
 Design: all totals are float64, so that the order of a few terms never shows in a float32 result. Up to four rows are
 folded at once: one row at a time would read and write the total as often as the image.
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.pixels cimport pixel
+from skpool.kernels.table cimport Parameters
 
 
 cdef inline void weigh_some(
@@ -93,13 +94,54 @@ cdef void highest_product(
             state[i] = higher(wa * <double> a[i], wb * <double> b[i])
 
 
+# --- windows by their samples one by one
+
+cdef void add_weighted(
+    double* total, double* norm, const pixel* samples, const uint8_t* valid, double weight, Py_ssize_t n,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        total[i] = total[i] + (weight * <double> samples[i] if valid[i] else 0.0)
+        norm[i] = norm[i] + (weight if valid[i] else 0.0)
+
+
+cdef void weighted_average(
+    double* out, double* counts, const pixel** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    void* room, const Parameters* parameters,
+) noexcept nogil:
+    """The sum of weights times samples by that of the weights, over the samples that count."""
+    cdef const double* weights = parameters.weights
+    cdef double* norm = <double*> room
+    cdef double total = 0
+    cdef Py_ssize_t first, t, i, m
+    if counts == NULL:
+        for t in range(0, taps, 4):
+            weigh(out, samples + t, weights + t, min(taps - t, <Py_ssize_t> 4), t > 0, n)
+        for t in range(taps):
+            total = total + weights[t]
+        for i in range(n):
+            out[i] = out[i] / total
+        return
+    for first in range(0, n, 1024):
+        m = min(n - first, <Py_ssize_t> 1024)
+        for i in range(m):
+            out[first + i] = counts[first + i] = norm[i] = 0
+        for t in range(taps):
+            add_weighted(out + first, norm, samples[t] + first, valid[t] + first, weights[t], m)
+            for i in range(m):
+                counts[first + i] = counts[first + i] + valid[t][first + i]
+        for i in range(m):
+            out[first + i] = out[first + i] / norm[i]
+
+
 cdef void add(dict table, str dtype, const pixel* example):
+    table["lanes", "weighted_avg", dtype] = <size_t> weighted_average[pixel]
     table["weigh", dtype] = <size_t> weigh[pixel]
     table["product", dtype] = <size_t> highest_product[pixel]
 
 
-def table():
-    """Addresses of functions of type `weigh_t`, by (name, dtype of the rows)."""
+def tables():
+    """No kernels, and addresses of functions: of type `weigh_t` by (name, dtype of the rows), and of `lanes_t`."""
     functions = {}
     add(functions, "uint8", <const uint8_t*> NULL)
     add(functions, "int8", <const int8_t*> NULL)
@@ -112,4 +154,9 @@ def table():
     add(functions, "float32", <const float*> NULL)
     add(functions, "float64", <const double*> NULL)
     functions["total", "float64"] = <size_t> highest_total
-    return functions
+    return {}, functions
+
+
+def room():
+    """Bytes of scratch for a weighted average: the norms of 1024 elements, which stay in the first-level cache."""
+    return 1024 * sizeof(double)

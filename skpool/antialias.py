@@ -1,0 +1,237 @@
+"""Averages with weights: any weights (`weighted_avg_pool`), and binomial ones before samples are left out."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from . import documents, windows
+from .averages import averaged, checked_weights, counted_pixels
+from .plan import checked_channel_axis, checked_image_dtype
+from .pooling import pool, pooled_by, unwrapped
+from .reductions import WEIGHTED_AVG, as_float
+from .windows import Sliding, Tables, Taps
+
+__all__ = ["blur_pool", "weighted_avg_pool"]
+
+#: The largest window of `blur_pool`.
+LARGEST_BLUR = 7
+
+
+def weighted_avg_pool(
+    image,
+    weights,
+    *,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode=True,
+    mode="ignore",
+    cval=0,
+    image_weights=None,
+    mask=None,
+    nan_policy="propagate",
+    min_count=1,
+    fill_value=None,
+    channel_axis=None,
+    dtype=None,
+    out=None,
+    workers=None,
+):
+    taps = Taps.of_weights(weights)
+    geometry = Sliding(None, stride, padding, dilation, ceil_mode, mode, None, taps)
+    given = {
+        "cval": cval,
+        "mask": mask,
+        "nan_policy": nan_policy,
+        "min_count": min_count,
+        "fill_value": fill_value,
+        "channel_axis": channel_axis,
+        "dtype": dtype,
+        "out": out,
+        "workers": workers,
+    }
+    if image_weights is not None:
+        return _with_image_weights(image, image_weights, geometry, **given)
+    if type(image) is not np.ma.MaskedArray:
+        image = np.asarray(image)
+    plain = mask is None and fill_value is None and type(min_count) is int and min_count == 1
+    if plain and nan_policy == "propagate" and type(image) is np.ndarray and image.size:
+        vectors = _vectors(taps)
+        if vectors is not None:
+            return _axis_by_axis(image, vectors, geometry, given)
+    return pooled_by(Sliding, geometry, image, "avg", **given)
+
+
+# --- weights that are an outer product: one axis after the other
+
+
+@functools.lru_cache(maxsize=64)
+def _vectors(taps):
+    """One vector for each axis whose outer product the weights are, exactly; None if there are none."""
+    weight = taps.weight
+    pivot = np.unravel_index(np.abs(weight).argmax(), weight.shape)
+    vectors = []
+    for axis, length in enumerate(weight.shape):
+        through = weight[tuple(slice(None) if a == axis else place for a, place in enumerate(pivot))]
+        through = through if axis == 0 else through / weight[pivot]
+        vectors.append(through)
+        if length > 1 and through.sum() == 0:
+            return None
+    product = functools.reduce(np.multiply.outer, vectors)
+    several = sum(length > 1 for length in weight.shape) > 1
+    return tuple(vectors) if several and np.array_equal(product, weight) else None
+
+
+def _axis_by_axis(image, vectors, geometry, given):
+    """Weighted averages along each axis in turn; what lies between is float64."""
+    checked_image_dtype(image.dtype)
+    channel_axis = checked_channel_axis(given["channel_axis"], image.ndim)
+    axes = geometry.axes([length for axis, length in enumerate(image.shape) if axis != channel_axis])
+    if given["dtype"] is None and given["out"] is None:
+        given = given | {"dtype": as_float(image.dtype)}
+    unfinished = {"cval": given["cval"], "channel_axis": channel_axis, "workers": given["workers"]}
+    for axis, vector in enumerate(vectors):
+        tables = [windows.whole(table.outputs if a < axis else table.length) for a, table in enumerate(axes)]
+        tables[axis] = axes[axis]
+        taps = Taps.of_weights(vector.reshape([-1 if a == axis else 1 for a in range(len(axes))]))
+        last = axis == len(axes) - 1
+        image = pooled_by(Tables, (tuple(tables), taps), image, "avg", **(given if last else unfinished))
+    return image
+
+
+# --- pixels that have weights of their own
+
+def _with_image_weights(
+    image,
+    image_weights,
+    geometry,
+    *,
+    cval,
+    mask,
+    nan_policy,
+    min_count,
+    fill_value,
+    channel_axis,
+    dtype,
+    out,
+    workers,
+):
+    """Two weighted averages, of the image times its weights and of these: sum w v x / sum w v."""
+    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
+    weights = checked_weights(image_weights, array, channel_axis, "image_weights")
+    used = weights > 0 if mask is None else mask & (weights > 0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        products = np.multiply(array, weights, dtype=np.float64)
+    averages = [
+        pooled_by(Sliding, geometry, pixels, "avg", cval=value, mask=used, channel_axis=channel_axis, workers=workers)
+        for pixels, value in ((products, cval), (weights, 1))
+    ]
+    taps = geometry._replace(footprint=geometry.weights.unweighted, weights=None)
+    counts = pooled_by(Sliding, taps, array, "count", mask=used, channel_axis=channel_axis, workers=workers)
+    return averaged(*averages, counts, image, min_count, fill_value, dtype, out)
+
+
+# --- binomial weights
+
+def blur_pool(
+    image,
+    size=3,
+    *,
+    stride=2,
+    mode="reflect",
+    cval=0,
+    max_window=None,
+    mask=None,
+    nan_policy="propagate",
+    min_count=1,
+    fill_value=None,
+    channel_axis=None,
+    dtype=None,
+    out=None,
+    workers=None,
+):
+    size = windows.integer(size, "size", 1)
+    if size > LARGEST_BLUR:
+        raise ValueError(f"`size` must be from 1 to {LARGEST_BLUR}, got {size}")
+    array, mask = unwrapped(image, mask, channel_axis)
+    spatial = array.ndim - (checked_channel_axis(channel_axis, array.ndim) is not None)
+    masked_array = isinstance(image, np.ma.MaskedArray)
+    if max_window is not None:
+        common = {"stride": 1, "ceil_mode": False, "channel_axis": channel_axis, "workers": workers}
+        common |= {"mask": mask, "nan_policy": nan_policy}
+        if mask is not None or nan_policy == "omit":
+            mask = pool(array, max_window, "count", **common) > 0
+        array = pool(array, max_window, "max", **common)
+    weights = functools.reduce(np.multiply.outer, [[math.comb(size - 1, tap) for tap in range(size)]] * spatial)
+    return weighted_avg_pool(
+        np.ma.MaskedArray(array, ~mask) if masked_array else array,
+        np.asarray(weights),
+        stride=stride,
+        padding=[((size - 1) // 2, size // 2)] * spatial,
+        ceil_mode=False,
+        mode=mode,
+        cval=cval,
+        mask=None if masked_array else mask,
+        nan_policy=nan_policy,
+        min_count=min_count,
+        fill_value=fill_value,
+        channel_axis=channel_axis,
+        dtype=dtype,
+        out=out,
+        workers=workers,
+    )
+
+
+# --- documentation
+
+_WEIGHTS = (
+    "array_like",
+    "The weight of each sample of a window, in its shape, which stands for `window_shape`: finite, not adding up to 0, "
+    "without channel axis. What has the weight 0 does not count.",
+)
+_IMAGE_WEIGHTS = (
+    "array_like, optional",
+    "The weight of each pixel, which multiplies that of the window (normalised convolution): finite and >= 0, of the "
+    "image's shape or of its spatial axes. What has the weight 0 does not count; padding of `cval` has the weight 1.",
+)
+_MAX_WINDOW = (
+    "int or sequence of int, optional",
+    "Take the maxima of windows of this shape first, at a stride of 1 and without padding: known as MaxBlurPool.",
+)
+
+documents.described_by_row(
+    weighted_avg_pool,
+    WEIGHTED_AVG,
+    "One value for each window: ``sum w x / sum w`` over the samples that count",
+    """\
+>>> import numpy as np
+>>> from skpool import weighted_avg_pool
+>>> weighted_avg_pool([[1, 2], [3, 6]], [[1, 0], [0, 1]])
+array([[3.5]])
+>>> weighted_avg_pool([[1.0, 2.0], [3.0, np.nan]], np.ones((2, 2)), image_weights=[[3, 0], [1, 0]])
+array([[1.5]])""",
+    weights=_WEIGHTS,
+    image_weights=_IMAGE_WEIGHTS,
+)
+documents.described_by_row(
+    blur_pool,
+    replace(
+        WEIGHTED_AVG,
+        summary="Low-pass filter an image with binomial weights, then keep every `stride`-th sample.",
+        references='R. Zhang, "Making convolutional networks shift-invariant again", ICML 2019.',
+    ),
+    "One value for each window: the mean with the weights ``[1]``, ``[1, 1]``, ``[1, 2, 1]`` ... along each axis",
+    """\
+>>> from skpool import blur_pool
+>>> blur_pool([0, 0, 4, 0, 0, 0])
+array([0., 2., 0.])
+>>> blur_pool([0, 0, 4, 0, 0, 0], max_window=2)
+array([2., 3., 0.])""",
+    size=("int", "Samples of the window along each spatial axis, from 1 to 7."),
+    stride=("int or sequence of int", "Samples from one window to the next."),
+    max_window=_MAX_WINDOW,
+)

@@ -1,0 +1,56 @@
+"""What averages that are not plain have in common: totals and weights in float64, finished as any average is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import windows
+from .plan import checked_image_dtype
+from .pooling import checked_mask, pooled_by, shaped_as, unwrapped
+from .reductions import as_float
+from .windows import Sliding
+
+
+def averaged(totals, weights, counts, image, min_count, fill_value, dtype, out):
+    """totals / weights where enough samples counted, in the type that an average of the image has."""
+    with np.errstate(all="ignore"):
+        values = totals / weights
+    few = counts < windows.integer(min_count, "min_count", 1)
+    if isinstance(image, np.ma.MaskedArray):
+        values = np.ma.MaskedArray(values, few)
+    return pooled_by(
+        Sliding,
+        (1,),
+        values,
+        "avg",
+        mask=~few,
+        fill_value=fill_value,
+        dtype=as_float(np.asarray(image).dtype) if dtype is None and out is None else dtype,
+        out=out,
+    )
+
+
+def counted_pixels(image, mask, nan_policy, channel_axis):
+    """The plain image, native, and which samples count: None if all do."""
+    array, mask = unwrapped(image, mask, channel_axis)
+    checked_image_dtype(array.dtype)
+    windows.one_of(nan_policy, ("propagate", "omit", "raise"), "nan_policy")
+    if mask is not None:
+        mask = checked_mask(mask, array, channel_axis)
+    if nan_policy != "propagate" and array.dtype.kind == "f":
+        numbers_only = ~np.isnan(array)
+        if nan_policy == "raise" and not (numbers_only if mask is None else numbers_only | ~mask).all():
+            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+        mask = numbers_only if mask is None else mask & numbers_only
+    return array, mask
+
+
+def checked_weights(weights, image, channel_axis, name):
+    """The weights of pixels with the shape of the image, by their strides; `name` is what an error calls them."""
+    weights = np.asarray(weights)
+    if weights.dtype.kind not in "biuf":
+        raise TypeError(f"`{name}` must be real numbers, got dtype {weights.dtype}")
+    weights = weights.astype(np.float64, copy=False)
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(f"`{name}` must be finite and >= 0, got others")
+    return shaped_as(weights, image, channel_axis, name)
