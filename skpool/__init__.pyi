@@ -23,11 +23,12 @@ _NanPolicy: TypeAlias = Literal["propagate", "omit", "raise"]
 _PyramidRule: TypeAlias = Literal["adaptive", "he2014"]
 _Reduction: TypeAlias = Literal[
     "max", "min", "avg", "sum", "lp", "power_mean", "gem", "logsumexp", "soft", "var", "std", "range", "count",
+    "median", "percentile", "trimmed_mean", "rank", "mode", "nunique", "entropy",
 ]
 _IndexedReduction: TypeAlias = Literal["max", "min"]
 _GlobalReduction: TypeAlias = Literal[
     "max", "min", "avg", "sum", "lp", "power_mean", "gem", "logsumexp", "soft", "var", "std", "range", "count",
-    "top_k_avg",
+    "median", "percentile", "trimmed_mean", "rank", "mode", "nunique", "entropy", "top_k_avg",
 ]
 
 __version__: str
@@ -35,122 +36,169 @@ __version__: str
 def avg_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
-    divisor: _Real | None = None
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, divisor: _Real | None = None
 ) -> NDArray[Any]: ...
 def count_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None
+) -> NDArray[Any]: ...
+def entropy_pool(
+    image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
+    Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None
 ) -> NDArray[Any]: ...
 def gem_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
-    p: _Real = 3, eps: _Real = 1e-06
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, p: _Real = 3, eps: _Real = 1e-06
 ) -> NDArray[Any]: ...
 def logsumexp_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
-    sharpness: _Real = 1
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, sharpness: _Real = 1
 ) -> NDArray[Any]: ...
 def lp_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
-    p: _Real = 2
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, p: _Real = 2
 ) -> NDArray[Any]: ...
 @overload
 def max_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
-    return_indices: Literal[False] = False
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, return_indices: Literal[False] = False
 ) -> NDArray[Any]: ...
 @overload
 def max_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: _Indexed | None = None, workers: SupportsIndex | None = None,
-    return_indices: Literal[True]
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: _Indexed | None = None,
+    workers: SupportsIndex | None = None, return_indices: Literal[True]
 ) -> _Indexed: ...
 @overload
 def max_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | _Indexed | None = None, workers: SupportsIndex |
-    None = None, return_indices: bool
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | _Indexed | None
+    = None, workers: SupportsIndex | None = None, return_indices: bool
 ) -> NDArray[Any] | _Indexed: ...
-@overload
-def min_pool(
+def median_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
-    return_indices: Literal[False] = False
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None
 ) -> NDArray[Any]: ...
 @overload
 def min_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: _Indexed | None = None, workers: SupportsIndex | None = None,
-    return_indices: Literal[True]
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, return_indices: Literal[False] = False
+) -> NDArray[Any]: ...
+@overload
+def min_pool(
+    image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
+    Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: _Indexed | None = None,
+    workers: SupportsIndex | None = None, return_indices: Literal[True]
 ) -> _Indexed: ...
 @overload
 def min_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | _Indexed | None = None, workers: SupportsIndex |
-    None = None, return_indices: bool
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | _Indexed | None
+    = None, workers: SupportsIndex | None = None, return_indices: bool
 ) -> NDArray[Any] | _Indexed: ...
+def mode_pool(
+    image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
+    Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, ties: Literal["smallest", "largest", "first", "center"] = "smallest",
+    background: _Real | np.bool | None = None
+) -> NDArray[Any]: ...
+def nunique_pool(
+    image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
+    Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None
+) -> NDArray[Any]: ...
+def percentile_pool(
+    image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
+    Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, q: _Real, method: Literal["inverted_cdf", "averaged_inverted_cdf",
+    "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull", "linear", "median_unbiased",
+    "normal_unbiased", "lower", "higher", "midpoint", "nearest"] = "linear"
+) -> NDArray[Any]: ...
 @overload
 def pool(
     image: ArrayLike, window_shape: _Sizes | None = None, reduction: _Reduction = "max", *, stride: _Sizes | None =
     None, padding: _Sizes | Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1,
-    ceil_mode: bool = True, mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None,
-    nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
-    channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
-    SupportsIndex | None = None, return_indices: Literal[False] = False, **reduction_parameters: Any
+    ceil_mode: bool = True, mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask:
+    NDArray[np.bool] | None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value:
+    _Real | np.bool | None = None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out:
+    NDArray[Any] | None = None, workers: SupportsIndex | None = None, return_indices: Literal[False] = False,
+    **reduction_parameters: Any
 ) -> NDArray[Any]: ...
 @overload
 def pool(
     image: ArrayLike, window_shape: _Sizes | None = None, reduction: _IndexedReduction = "max", *, stride: _Sizes | None
     = None, padding: _Sizes | Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1,
-    ceil_mode: bool = True, mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None,
-    nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
-    channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: _Indexed | None = None, workers:
-    SupportsIndex | None = None, return_indices: Literal[True], **reduction_parameters: Any
+    ceil_mode: bool = True, mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask:
+    NDArray[np.bool] | None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value:
+    _Real | np.bool | None = None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out:
+    _Indexed | None = None, workers: SupportsIndex | None = None, return_indices: Literal[True], **reduction_parameters:
+    Any
 ) -> _Indexed: ...
 @overload
 def pool(
     image: ArrayLike, window_shape: _Sizes | None = None, reduction: _IndexedReduction = "max", *, stride: _Sizes | None
     = None, padding: _Sizes | Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1,
-    ceil_mode: bool = True, mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None,
-    nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
-    channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | _Indexed | None =
-    None, workers: SupportsIndex | None = None, return_indices: bool, **reduction_parameters: Any
+    ceil_mode: bool = True, mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask:
+    NDArray[np.bool] | None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value:
+    _Real | np.bool | None = None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out:
+    NDArray[Any] | _Indexed | None = None, workers: SupportsIndex | None = None, return_indices: bool,
+    **reduction_parameters: Any
 ) -> NDArray[Any] | _Indexed: ...
 def pooled_coords(
     shape: Sequence[SupportsIndex], window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes
@@ -165,48 +213,81 @@ def pooled_shape(
 def power_mean_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
-    p: _Real = 2
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, p: _Real = 2
 ) -> NDArray[Any]: ...
 def range_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None
+) -> NDArray[Any]: ...
+def rank_pool(
+    image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
+    Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, rule: Literal["average", "weighted"] = "average", top: SupportsIndex | None =
+    None, decay: _Real = 0.5
 ) -> NDArray[Any]: ...
 def soft_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
-    temperature: _Real = 1
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, temperature: _Real = 1
 ) -> NDArray[Any]: ...
 def std_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
-    ddof: _Real = 0
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, ddof: _Real = 0
 ) -> NDArray[Any]: ...
 def sum_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None
+) -> NDArray[Any]: ...
+def trimmed_mean_pool(
+    image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
+    Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, proportion: _Real = 0.1
 ) -> NDArray[Any]: ...
 def var_pool(
     image: ArrayLike, window_shape: _Sizes | None = None, *, stride: _Sizes | None = None, padding: _Sizes |
     Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
-    mode: _Mode = "ignore", cval: _Real | np.bool = 0, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy =
-    "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex |
-    None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
-    ddof: _Real = 0
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, footprint: ArrayLike | None = None, mask: NDArray[np.bool] | None
+    = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None =
+    None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None, ddof: _Real = 0
+) -> NDArray[Any]: ...
+def blur_pool(
+    image: ArrayLike, size: SupportsIndex = 3, *, stride: _Sizes = 2, mode: _Mode = "reflect", cval: _Real | np.bool =
+    0, max_window: _Sizes | None = None, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy = "propagate",
+    min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None, channel_axis: SupportsIndex | None = None,
+    dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None
+) -> NDArray[Any]: ...
+def weighted_avg_pool(
+    image: ArrayLike, weights: ArrayLike, *, stride: _Sizes | None = None, padding: _Sizes |
+    Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding = 0, dilation: _Sizes = 1, ceil_mode: bool = True,
+    mode: _Mode = "ignore", cval: _Real | np.bool = 0, image_weights: ArrayLike | None = None, mask: NDArray[np.bool] |
+    None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
+    = None, channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None,
+    workers: SupportsIndex | None = None
 ) -> NDArray[Any]: ...
 def adaptive_avg_pool(
     image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
@@ -215,6 +296,12 @@ def adaptive_avg_pool(
     SupportsIndex | None = None, divisor: _Real | None = None
 ) -> NDArray[Any]: ...
 def adaptive_count_pool(
+    image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
+    nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
+    channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
+    SupportsIndex | None = None
+) -> NDArray[Any]: ...
+def adaptive_entropy_pool(
     image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
     nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
     channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
@@ -259,6 +346,12 @@ def adaptive_max_pool(
     channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | _Indexed | None =
     None, workers: SupportsIndex | None = None, return_indices: bool
 ) -> NDArray[Any] | _Indexed: ...
+def adaptive_median_pool(
+    image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
+    nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
+    channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
+    SupportsIndex | None = None
+) -> NDArray[Any]: ...
 @overload
 def adaptive_min_pool(
     image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
@@ -280,6 +373,27 @@ def adaptive_min_pool(
     channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | _Indexed | None =
     None, workers: SupportsIndex | None = None, return_indices: bool
 ) -> NDArray[Any] | _Indexed: ...
+def adaptive_mode_pool(
+    image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
+    nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
+    channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
+    SupportsIndex | None = None, ties: Literal["smallest", "largest", "first", "center"] = "smallest", background: _Real
+    | np.bool | None = None
+) -> NDArray[Any]: ...
+def adaptive_nunique_pool(
+    image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
+    nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
+    channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
+    SupportsIndex | None = None
+) -> NDArray[Any]: ...
+def adaptive_percentile_pool(
+    image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
+    nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
+    channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
+    SupportsIndex | None = None, q: _Real, method: Literal["inverted_cdf", "averaged_inverted_cdf",
+    "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull", "linear", "median_unbiased",
+    "normal_unbiased", "lower", "higher", "midpoint", "nearest"] = "linear"
+) -> NDArray[Any]: ...
 @overload
 def adaptive_pool(
     image: ArrayLike, output_shape: _Outputs, reduction: _Reduction = "avg", *, bins: _Bins = "overlap", mask:
@@ -316,6 +430,13 @@ def adaptive_range_pool(
     channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
     SupportsIndex | None = None
 ) -> NDArray[Any]: ...
+def adaptive_rank_pool(
+    image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
+    nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
+    channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
+    SupportsIndex | None = None, rule: Literal["average", "weighted"] = "average", top: SupportsIndex | None = None,
+    decay: _Real = 0.5
+) -> NDArray[Any]: ...
 def adaptive_soft_pool(
     image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
     nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
@@ -334,6 +455,12 @@ def adaptive_sum_pool(
     channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
     SupportsIndex | None = None
 ) -> NDArray[Any]: ...
+def adaptive_trimmed_mean_pool(
+    image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
+    nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
+    channel_axis: SupportsIndex | None = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers:
+    SupportsIndex | None = None, proportion: _Real = 0.1
+) -> NDArray[Any]: ...
 def adaptive_var_pool(
     image: ArrayLike, output_shape: _Outputs, *, bins: _Bins = "overlap", mask: NDArray[np.bool] | None = None,
     nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None = None,
@@ -347,6 +474,11 @@ def global_avg_pool(
     SupportsIndex | None = None, divisor: _Real | None = None
 ) -> Any: ...
 def global_count_pool(
+    image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
+    None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
+    = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None
+) -> Any: ...
+def global_entropy_pool(
     image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
     None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
     = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None
@@ -390,6 +522,11 @@ def global_max_pool(
     = None, dtype: DTypeLike | None = None, out: NDArray[Any] | _Indexed | None = None, workers: SupportsIndex | None =
     None, return_indices: bool
 ) -> Any | _Indexed: ...
+def global_median_pool(
+    image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
+    None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
+    = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None
+) -> Any: ...
 @overload
 def global_min_pool(
     image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
@@ -411,6 +548,25 @@ def global_min_pool(
     = None, dtype: DTypeLike | None = None, out: NDArray[Any] | _Indexed | None = None, workers: SupportsIndex | None =
     None, return_indices: bool
 ) -> Any | _Indexed: ...
+def global_mode_pool(
+    image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
+    None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
+    = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None, ties:
+    Literal["smallest", "largest", "first", "center"] = "smallest", background: _Real | np.bool | None = None
+) -> Any: ...
+def global_nunique_pool(
+    image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
+    None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
+    = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None
+) -> Any: ...
+def global_percentile_pool(
+    image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
+    None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
+    = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None, q:
+    _Real, method: Literal["inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf",
+    "hazen", "weibull", "linear", "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest"] =
+    "linear"
+) -> Any: ...
 @overload
 def global_pool(
     image: ArrayLike, reduction: _GlobalReduction = "avg", *, weights: ArrayLike | None = None, channel_axis:
@@ -446,6 +602,12 @@ def global_range_pool(
     None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
     = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None
 ) -> Any: ...
+def global_rank_pool(
+    image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
+    None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
+    = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None, rule:
+    Literal["average", "weighted"] = "average", top: SupportsIndex | None = None, decay: _Real = 0.5
+) -> Any: ...
 def global_soft_pool(
     image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
     None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
@@ -462,6 +624,12 @@ def global_sum_pool(
     image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
     None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
     = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None
+) -> Any: ...
+def global_trimmed_mean_pool(
+    image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |
+    None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
+    = None, dtype: DTypeLike | None = None, out: NDArray[Any] | None = None, workers: SupportsIndex | None = None,
+    proportion: _Real = 0.1
 ) -> Any: ...
 def global_var_pool(
     image: ArrayLike, *, channel_axis: SupportsIndex | None = None, keepdims: bool = False, mask: NDArray[np.bool] |

@@ -409,10 +409,7 @@ def _adaptive(row):
     def function(image, output_shape, **keywords):
         return adaptive_pool(image, output_shape, row.name, **keywords)
 
-    image, result = row.example
-    example = (
-        f">>> from skpool import adaptive_{row.name}_pool\n>>> adaptive_{row.name}_pool({image}, 1)\narray({result})"
-    )
+    example = documents.example_of(row, f"adaptive_{row.name}_pool", "1")
     summary = f"{row.summary.removesuffix('.')}, as many windows as asked for."
     return documents.named(function, adaptive_pool, row, "adaptive_", summary, "One value for each bin", example)
 
@@ -421,11 +418,7 @@ def _global(row):
     def function(image, **keywords):
         return global_pool(image, row.name, **keywords)
 
-    image, result = row.example
-    example = (
-        f">>> from skpool import global_{row.name}_pool\n>>> global_{row.name}_pool({image}, keepdims=True)\n"
-        f"array({result})"
-    )
+    example = documents.example_of(row, f"global_{row.name}_pool", "keepdims=True")
     summary = f"{row.summary.replace('each window', 'the whole image')}"
     return documents.named(function, global_pool, row, "global_", summary, "One value for each channel", example)
 

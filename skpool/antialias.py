@@ -105,6 +105,7 @@ def _axis_by_axis(image, vectors, geometry, given):
 
 # --- pixels that have weights of their own
 
+
 def _with_image_weights(
     image,
     image_weights,
@@ -136,6 +137,7 @@ def _with_image_weights(
 
 
 # --- binomial weights
+
 
 def blur_pool(
     image,

@@ -199,6 +199,13 @@ def named(function, general, row, prefix, summary, value, example):
     return function
 
 
+def example_of(row, name, *arguments):
+    """A doctest of a function: the call of the row's example, and what it gives."""
+    image, result, *parameters = row.example
+    call = ", ".join([image, *arguments, *parameters])
+    return f">>> from skpool import {name}\n>>> {name}({call})\narray({result})"
+
+
 def described_by_row(function, row, value, example, **own):
     """Give a function of its own signature the docstring of a row; `own` has its own parameters."""
     returns = f"pooled : ndarray\n    {value}."

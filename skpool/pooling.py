@@ -304,11 +304,9 @@ def _geometry(shape, window_shape, stride, padding, dilation, ceil_mode, channel
 
 
 def _example(row):
-    image, result = row.example
-    call = f"{row.name}_pool({image}"
-    text = f">>> from skpool import {row.name}_pool\n>>> {call})\narray({result})"
+    text = documents.example_of(row, f"{row.name}_pool")
     if row.indices:
-        text += f"\n>>> {call}, return_indices=True)[1]\narray([[{1 if row.name == 'max' else 0}]])"
+        text += f"\n>>> {row.name}_pool({row.example[0]}, return_indices=True)[1]\narray([[{1 if row.name == 'max' else 0}]])"
     return text
 
 

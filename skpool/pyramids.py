@@ -479,6 +479,7 @@ def pool_pyramid(
     row = reduction_named(reduction)
     masked_array = isinstance(image, np.ma.MaskedArray)
     array, mask = unwrapped(image, mask, channel_axis)
+    parameters = row.checked_parameters(reduction_parameters, array.dtype)
     first = make_plan(
         array.shape,
         array.dtype,
@@ -489,7 +490,7 @@ def pool_pyramid(
         fill_value=fill_value,
         channel_axis=channel_axis,
         dtype=array.dtype if row is REDUCTIONS["avg"] and array.dtype.kind in "iu" else None,
-        **reduction_parameters,
+        **parameters,
     )
     if mask is not None:
         mask = checked_mask(mask, array, channel_axis)

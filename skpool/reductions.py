@@ -69,9 +69,10 @@ def _whole(name, value, dtype):
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
-        return operator.index(value)
+        number = operator.index(value)
     except TypeError:
         raise TypeError(f"`{name}` must be an integer, got {value!r}") from None
+    return int(np.int64(number))
 
 
 def _word(name, value, dtype):
@@ -118,7 +119,7 @@ class Parameter:
         try:
             checked = KINDS[self.kind](name, value, dtype)
         except OverflowError:
-            raise ValueError(f"`{name}` must be {self.rule} and fit a float, got {value!r}") from None
+            raise ValueError(f"`{name}` must be {self.rule} and fit 64 bits, got {value!r}") from None
         if not self.obeys(checked):
             raise ValueError(f"`{name}` must be {self.rule}, got {checked!r}")
         return checked
@@ -285,6 +286,7 @@ def quantile_ranks(counts, q, method="linear"):
     weight = index - floor
     if method in BETWEEN:
         weight = BETWEEN[method](weight)
+    low = np.where(weight == 1, high, low)
     return low, high, np.where(low == high, 0.0, weight)
 
 
@@ -388,8 +390,8 @@ class Reduction:
         Whether results equal the definition bit for bit for every image; integer images' sums and averages do anyway.
     summary, formula, references : str
         For the documentation.
-    example : (str, str)
-        An image and what it gives, for the documentation.
+    example : (str, str) or (str, str, str)
+        An image, what it gives, and with which parameters, for the documentation.
     """
 
     name: str
@@ -397,7 +399,7 @@ class Reduction:
     result: Callable
     summary: str
     formula: str
-    example: tuple[str, str]
+    example: tuple[str, ...]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     indices: bool = False
     counts_nan: bool = False
@@ -580,7 +582,7 @@ _ROWS = (
         "median",
         _median,
         as_float,
-        "Median of each window; of an even number of samples, the mean of the two in the middle.",
+        "Median of each window (between two middle samples, their mean).",
         "median W",
         ("[[1, 2], [3, 9]]", "[[2.5]]"),
         exact=True,
@@ -592,7 +594,7 @@ _ROWS = (
         as_quantile,
         "Percentile of each window, by any of the methods of `numpy.percentile`.",
         "percentile(W, q)",
-        ("[[1, 2], [3, 9]], q=75, method='lower'", "[[3]]"),
+        ("[[1, 2], [3, 9]]", "[[3]]", "q=75, method='lower'"),
         {
             "q": Parameter(REQUIRED, "from 0 to 100", lambda value: 0 <= value <= 100, "Percent."),
             "method": _one_of(tuple(VIRTUAL_INDEX), "How a percentile between two samples is found.", "linear"),
@@ -604,9 +606,9 @@ _ROWS = (
         "trimmed_mean",
         _trimmed_mean,
         as_float,
-        "Mean of each window without its smallest and largest samples, as `scipy.stats.trim_mean` has it.",
-        "mean of sorted W less int(proportion n) samples at either end",
-        ("[[1, 2], [4, 90]], proportion=0.25", "[[3.]]"),
+        "Mean of each window less its smallest and largest samples.",
+        "mean of sorted W less int(proportion n) samples at either end, as scipy.stats.trim_mean",
+        ("[[1, 2], [4, 90]]", "[[3.]]", "proportion=0.25"),
         {
             "proportion": Parameter(
                 0.1, "from 0 to below 0.5", lambda value: 0 <= value < 0.5, "What is cut off at either end."
@@ -617,7 +619,7 @@ _ROWS = (
         "rank",
         _rank,
         as_float,
-        "Rank-based mean of each window: of its highest samples, or weighted by their ranks from the highest down.",
+        "Mean of the highest samples of each window, plain or by rank.",
         "mean of the `top` highest, or sum of decay (1 - decay)**(r - 1) x_r",
         ("[[1, 2], [4, 8]]", "[[6.]]"),
         {
@@ -691,7 +693,7 @@ WEIGHTED_AVG = Reduction(
     as_float,
     "Weighted mean of the counted samples of each window.",
     "sum w x / sum w",
-    ("[[1, 2], [3, 6]], [[1, 0], [0, 1]]", "[[3.5]]"),
+    ("[[1, 2], [3, 6]]", "[[3.5]]", "weights=[[1, 0], [0, 1]]"),
     references='H. Knutsson and C.-F. Westin, "Normalized and differential convolution", CVPR 1993.',
 )
 

@@ -76,13 +76,16 @@ PARAMETERS = {
     "block_reduce image": "NDArray[Any]",
     "dtype": "DTypeLike",
     "fill_value": "_Real | np.bool",
+    "footprint": "ArrayLike",
     "image": "ArrayLike",
+    "image_weights": "ArrayLike",
     "inclusive": "bool",
     "indices": "ArrayLike",
     "keepdims": "bool",
     "levels": "Sequence[_Sizes]",
     "mask": "NDArray[np.bool]",
     "max_layer": "SupportsIndex",
+    "max_window": "_Sizes",
     "min_count": "SupportsIndex",
     "min_size": "SupportsIndex",
     "mode": "_Mode",
@@ -110,6 +113,7 @@ PARAMETERS = {
     "rule": "_PyramidRule",
     "sampling_ratio": "SupportsIndex",
     "shape": "Sequence[SupportsIndex]",
+    "size": "SupportsIndex",
     "stride": "_Sizes",
     "values": "ArrayLike",
     "weights": "ArrayLike",
@@ -145,10 +149,24 @@ OVERLOADS = (
 )
 
 
+#: Types of what reductions take, by kind; of words, the words themselves.
+KINDS = {"float": "_Real", "int": "SupportsIndex", "pixel": "_Real | np.bool"}
+
+
+def owned(function):
+    """The parameters of the reduction that a function is named for."""
+    rows = [row for row in REDUCTIONS.values() if function.split("_pool")[0].endswith(row.name)]
+    return max(rows, key=lambda row: len(row.name)).parameters if rows else {}
+
+
 def type_of(function, name, parameter):
-    """The type of a parameter; a parameter of a reduction's own is a number."""
-    owned = {key for row in REDUCTIONS.values() for key in row.parameters}
-    kind = PARAMETERS.get(f"{function} {name}") or PARAMETERS.get(name) or ("_Real" if name in owned else None)
+    """The type of a parameter."""
+    kind = PARAMETERS.get(f"{function} {name}") or PARAMETERS.get(name)
+    if name in owned(function):
+        own = owned(function)[name]
+        kind = (
+            f"Literal[{own.rule.removeprefix('one of ')}]".replace("'", '"') if own.kind == "str" else KINDS[own.kind]
+        )
     if kind is None:
         raise SystemExit(f"tests/stubs.py does not know the type of `{name}` of `{function}`")
     return f"{kind} | None" if parameter.default is None and not kind.endswith("| None") else kind

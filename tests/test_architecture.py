@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plans import required
 
 import skpool
 from skpool import adaptive, boxes, pooling, pyramids, reductions, regions, sampling, strips
 from skpool.plan import make_plan
-from skpool.reductions import REDUCTIONS, Parameter, Reduction
+from skpool.reductions import REDUCTIONS, REQUIRED, Parameter, Reduction
 
 CLONE = Path(__file__).parents[1] / "skpool"
 SOURCE = CLONE if CLONE.is_dir() else Path(skpool.__file__).parent  # an installed package has no Cython
@@ -34,8 +35,17 @@ FLOORS = {
         "sampling",
         "strips",
         "antialias",
+        "averages",
     ),
-    "backends": ("backends", "backends.cpu", "backends.boxes", "backends.labels", "backends.gpu", "backends.chunked"),
+    "backends": (
+        "backends",
+        "backends.cpu",
+        "backends.order",
+        "backends.boxes",
+        "backends.labels",
+        "backends.gpu",
+        "backends.chunked",
+    ),
     "reference": ("reference",),
     "threads": ("threads",),
     "plan": ("plan",),
@@ -181,7 +191,7 @@ def test_rows_are_complete(name):
         assert isinstance(parameter, Parameter)
         assert parameter.rule
         assert parameter.meaning.endswith(".")
-        assert parameter.default is None or parameter.obeys(parameter.default)
+        assert parameter.default in (None, REQUIRED) or parameter.obeys(parameter.default)
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
@@ -190,8 +200,8 @@ def test_result_types(name):
     for code in "?bBhHiIlLqQefd":
         dtype = np.dtype(code)
         assert row.result(dtype).isnative
-        assert row.result(dtype) == make_plan((4, 4), dtype, name).dtype
-        assert skpool.pool(np.ones((2, 2), dtype), reduction=name).dtype == row.result(dtype)
+        assert row.result(dtype) == make_plan((4, 4), dtype, name, **required(name)).dtype
+        assert skpool.pool(np.ones((2, 2), dtype), reduction=name, **required(name)).dtype == row.result(dtype)
 
 
 def test_a_reduction_is_one_row():
@@ -264,6 +274,7 @@ def test_signatures_have_the_defaults_of_the_contract(name):
         "ceil_mode": True,
         "mode": "ignore",
         "cval": 0,
+        "footprint": None,
         "mask": None,
         "nan_policy": "propagate",
         "min_count": 1,

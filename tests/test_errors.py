@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plans import required
 
 import skpool
 from skpool.reductions import REDUCTIONS
@@ -395,6 +396,7 @@ def test_nan_under_raise(reduction):
         image=image,
         reduction=reduction,
         nan_policy="raise",
+        **required(reduction),
     )
 
 
@@ -469,21 +471,26 @@ PARAMETERS = [(name, parameter) for name, row in REDUCTIONS.items() for paramete
 )
 @pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
 def test_parameters_of_wrong_kind(name, parameter, value):
-    refuses(TypeError, f"`{parameter}`", call=skpool.pool, reduction=name, **{parameter: value})
+    kind = REDUCTIONS[name].parameters[parameter].kind
+    if (kind == "str" and isinstance(value, str)) or (kind == "pixel" and isinstance(value, bool | np.bool_)):
+        return
+    refuses(TypeError, f"`{parameter}`", call=skpool.pool, reduction=name, **required(name) | {parameter: value})
 
 
 @pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
 def test_parameters_that_may_not_be_none(name, parameter):
     if REDUCTIONS[name].parameters[parameter].default is not None:
-        refuses(TypeError, f"`{parameter}`", call=skpool.pool, reduction=name, **{parameter: None})
+        refuses(TypeError, f"`{parameter}`", call=skpool.pool, reduction=name, **required(name) | {parameter: None})
 
 
 @pytest.mark.parametrize("value", [0, -1, NAN, INF, -INF, -0.0])
 @pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
 def test_parameters_that_break_their_rule(name, parameter, value):
     row = REDUCTIONS[name].parameters[parameter]
+    if row.kind != "float":
+        return
     if row.obeys(float(value)):
-        skpool.pool(IMAGE, 2, name, **{parameter: value})
+        skpool.pool(IMAGE, 2, name, **required(name) | {parameter: value})
     else:
         refuses(
             ValueError,
@@ -492,11 +499,26 @@ def test_parameters_that_break_their_rule(name, parameter, value):
             repr(float(value)),
             call=skpool.pool,
             reduction=name,
-            **{parameter: value},
+            **required(name) | {parameter: value},
         )
 
 
+@pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
+def test_words_that_are_none_of_those(name, parameter):
+    row = REDUCTIONS[name].parameters[parameter]
+    if row.kind != "str":
+        return
+    for value in ("", "smallest ", "Average", "none of them"):
+        refuses(
+            ValueError, f"`{parameter}`", row.rule, repr(value), call=skpool.pool, reduction=name,
+            **required(name) | {parameter: value},
+        )  # fmt: skip
+
+
 REFUSED = [
+    *[("percentile", "q", value) for value in (-0.1, 100.5, NAN, INF)],
+    *[("trimmed_mean", "proportion", value) for value in (-0.1, 0.5, NAN, INF)],
+    *[("rank", "decay", value) for value in (0, 1.5, NAN)],
     *[(name, "p", value) for name in ("lp", "power_mean", "gem") for value in (0, -1, NAN)],
     *[("gem", "eps", value) for value in (0, -1e-6, NAN, INF)],
     ("gem", "p", INF),
@@ -509,14 +531,15 @@ REFUSED = [
 
 @pytest.mark.parametrize(("name", "parameter", "value"), REFUSED)
 def test_refused_parameters(name, parameter, value):
-    refuses(ValueError, f"`{parameter}`", repr(float(value)), call=skpool.pool, reduction=name, **{parameter: value})
+    given = required(name) | {parameter: value}
+    refuses(ValueError, f"`{parameter}`", repr(float(value)), call=skpool.pool, reduction=name, **given)
 
 
 @pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
 def test_parameters_too_large_for_a_float(name, parameter):
     for value in (10**400, -(10**400)):
         with pytest.raises((TypeError, ValueError), match=f"`{parameter}`"):
-            skpool.pool(IMAGE, 2, name, **{parameter: value})
+            skpool.pool(IMAGE, 2, name, **required(name) | {parameter: value})
 
 
 # ---------------------------------------------------------------- sizes without pooling
@@ -621,7 +644,7 @@ def test_huge_workers(workers):
 def test_windows_as_large_as_the_image():
     image = np.ones((300, 400), np.uint8)
     for name in REDUCTIONS:
-        whole, larger = (skpool.pool(image, window, name) for window in ((300, 400), 2**31 - 1))
+        whole, larger = (skpool.pool(image, window, name, **required(name)) for window in ((300, 400), 2**31 - 1))
         np.testing.assert_array_equal(whole, larger)
 
 

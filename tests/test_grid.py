@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from plans import sliding_plan
+from plans import required, sliding_plan, values_of
 
 import skpool
 from skpool import reference
 from skpool.backends import cpu
-from skpool.reductions import REDUCTIONS
+from skpool.reductions import REDUCTIONS, REQUIRED
 from skpool.windows import PADDING_MODES
 
 DTYPES = (
@@ -138,7 +138,7 @@ class Windows:
         plan = dataclasses.replace(
             self.plan,
             reduction=REDUCTIONS[name],
-            parameters=REDUCTIONS[name].checked_parameters(parameters),
+            parameters=REDUCTIONS[name].checked_parameters(parameters, np.dtype(np.float64)),
             image_dtype=np.dtype(np.float64),
             dtype=np.dtype(np.float64),
             omit_nan=False,
@@ -286,6 +286,7 @@ def made_out(kind, shape, dtype):
 
 def assert_pools(image, reduction, *, mask=None, out=None, workers=None, return_indices=False, **arguments):
     """Call `pool`, with an `out` of some kind, and hold what it gives against the slow twin; return the result."""
+    arguments = required(reduction) | arguments
     plan = sliding_plan(image.shape, image.dtype, reduction, **arguments)
     keywords = {"mask": mask, "workers": workers} | arguments
     if return_indices:
@@ -360,9 +361,9 @@ def latin_hypercube(rng, factors, count):
 def some_parameters(rng, row):
     """A value that obeys its rule for each parameter of a reduction."""
     return {
-        name: rng.choice([value for value in (0.5, 1, 2, 2.5, 3, 4, 10, -1, 0, math.inf) if parameter.obeys(value)])
+        name: rng.choice(values_of(parameter)).item()
         for name, parameter in row.parameters.items()
-        if rng.random() < 0.7
+        if parameter.default is REQUIRED or rng.random() < 0.7
     }
 
 
@@ -529,14 +530,13 @@ def test_raise_looks_at_counted_samples_alone(reduction):
         "in padding": {"window_shape": 1, "stride": 9, "padding": ((4, 0), (4, 0)), "mode": "wrap"},
     }
     for arguments in without_nan.values():
-        arguments = {"image": image, "reduction": reduction} | arguments
+        arguments = {"image": image, "reduction": reduction} | required(reduction) | arguments
         expected = skpool.pool(**arguments)
         np.testing.assert_array_equal(skpool.pool(**arguments, nan_policy="raise"), expected)
+    own = {"reduction": reduction} | required(reduction)
     for name, arguments in with_nan.items():
         with pytest.raises(ValueError, match="`nan_policy`"):
-            pytest.fail(
-                f"{name}: {skpool.pool(**{'image': image} | arguments, reduction=reduction, nan_policy='raise')}"
-            )
+            pytest.fail(f"{name}: {skpool.pool(**{'image': image} | own | arguments, nan_policy='raise')}")
 
 
 @pytest.mark.parametrize("nan_policy", ["propagate", "omit", "raise"])
@@ -545,7 +545,8 @@ def test_raise_looks_at_counted_samples_alone(reduction):
 def test_nan_policy_has_no_effect_on_integers(reduction, dtype, nan_policy):
     image = make_image(generator(dtype), (5, 7), dtype, "everyday")
     np.testing.assert_array_equal(
-        skpool.pool(image, 2, reduction, nan_policy=nan_policy), skpool.pool(image, 2, reduction)
+        skpool.pool(image, 2, reduction, nan_policy=nan_policy, **required(reduction)),
+        skpool.pool(image, 2, reduction, **required(reduction)),
     )
 
 
@@ -653,10 +654,11 @@ GEOMETRIES = (
 def calls(reduction, dtype, shape):
     """Images and arguments that reach the vector bodies of loops and their ends, plain ones and special ones."""
     rng = generator(reduction, dtype, shape)
+    own = {"reduction": reduction} | required(reduction)
     for arguments, values in itertools.product(GEOMETRIES, ("everyday", "special")):
         image = make_image(rng, shape, dtype, values)
-        yield image, {"reduction": reduction, "channel_axis": 2 if len(shape) == 3 else None} | arguments
-    yield image, {"reduction": reduction, "mask": rng.random(shape) < 0.7, "window_shape": (3,) * len(shape)}
+        yield image, own | {"channel_axis": 2 if len(shape) == 3 else None} | arguments
+    yield image, own | {"mask": rng.random(shape) < 0.7, "window_shape": (3,) * len(shape)}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -772,15 +774,16 @@ def test_large_images(name, dtype):
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_samples_of_large_images(reduction, name):
     shape, arguments = LARGE[name]
+    own = required(reduction)
     rng = generator(reduction, name)
     image = make_image(rng, shape, "float32", "everyday")
-    plan = sliding_plan(shape, image.dtype, reduction, **arguments)
-    pooled = skpool.pool(image, reduction=reduction, workers=2, **arguments)
+    plan = sliding_plan(shape, image.dtype, reduction, **own, **arguments)
+    pooled = skpool.pool(image, reduction=reduction, workers=2, **own, **arguments)
     corners = itertools.product(*[{0, outputs // 2, outputs - 1} for outputs in plan.shape])
     drawn = rng.integers(0, plan.shape, (10 if plan.samples < 500 else 0, len(shape))).tolist()
     for output in {*corners, *map(tuple, drawn)}:
-        samples, _ = reference.counted_samples(plan, image, None, output)
-        alone = sliding_plan(samples.shape, samples.dtype, reduction, window_shape=samples.size)
+        samples, _, _ = reference.counted_samples(plan, image, None, output)
+        alone = sliding_plan(samples.shape, samples.dtype, reduction, window_shape=samples.size, **own)
         assert_matches(alone, samples, None, pooled[output].reshape(1))
 
 

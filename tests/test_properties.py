@@ -7,17 +7,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from plans import sliding_plan
+from plans import PLAIN_REDUCTIONS, sliding_plan
 
 import skpool
-from skpool.reductions import REDUCTIONS
 from skpool.windows import PADDING_MODES
 
 relaxed = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 
 INTEGERS = hnp.boolean_dtypes() | hnp.integer_dtypes(endianness="=") | hnp.unsigned_integer_dtypes(endianness="=")
 FLOATS = hnp.floating_dtypes(sizes=(16, 32, 64), endianness="=")
-REDUCTION = st.sampled_from(sorted(REDUCTIONS))
+REDUCTION = st.sampled_from(sorted(PLAIN_REDUCTIONS))
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=9)
 
 
@@ -178,7 +177,7 @@ def with_many_ties(dtype):
 
 @given(
     problems(elements=with_many_ties),
-    st.sampled_from([name for name, row in REDUCTIONS.items() if row.indices]),
+    st.sampled_from([name for name, row in PLAIN_REDUCTIONS.items() if row.indices]),
     st.booleans(),
 )
 @relaxed
@@ -326,7 +325,7 @@ def test_a_crop_made_of_whole_windows_equals_the_crop_of_the_pooled(data, name):
     assert same_bits(part, pooled[tuple(map(slice, first, stop))])
 
 
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", PLAIN_REDUCTIONS)
 def test_crops_of_large_windows(name):
     image = np.random.default_rng(5).normal(size=(150, 190)).astype(np.float32)
     pooled = skpool.pool(image, (63, 37), name, stride=(2, 3), ceil_mode=False)

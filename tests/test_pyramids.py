@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from plans import PLAIN_REDUCTIONS
 from skimage import data, transform
 
 import skpool
 from skpool import pool_pyramid, pyramid_transforms, reference
 from skpool.plan import make_plan
 from skpool.pyramids import _CARRIED
-from skpool.reductions import REDUCTIONS
 from skpool.windows import Sliding
 
 relaxed = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
-NOT_CARRIED = sorted(set(REDUCTIONS) - set(_CARRIED))
+NOT_CARRIED = sorted(set(PLAIN_REDUCTIONS) - set(_CARRIED))
 
 
 def an_image(shape, dtype, seed=0):
@@ -75,7 +75,7 @@ def assert_same_level(level, expected, image, reduction):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("reduction", PLAIN_REDUCTIONS)
 def test_levels_are_the_pooled_image(reduction, dtype):
     for shape, downscale in [((13, 22), 2), ((16, 8), 2), ((11, 20), 3), ((10, 13), (2, 5)), ((5, 6, 9), (1, 2, 3))]:
         image = an_image(shape, dtype)
@@ -194,7 +194,7 @@ def test_large_floats_do_not_overflow_and_infinities_stay():
 
 
 @pytest.mark.parametrize("dtype", ["?", "u1", "i4", "i8", "f2", "f4", "f8"])
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("reduction", PLAIN_REDUCTIONS)
 @pytest.mark.parametrize("arguments", [{}, {"min_count": 3}, {"min_count": 5, "fill_value": 1}])
 def test_masks(reduction, dtype, arguments):
     image = an_image((13, 22), dtype)
@@ -219,7 +219,7 @@ def test_a_mask_of_the_spatial_axes():
 
 
 @pytest.mark.parametrize("recursive", [None, False, True])
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("reduction", PLAIN_REDUCTIONS)
 def test_masked_arrays_give_masked_levels(reduction, recursive):
     image = np.ma.MaskedArray(an_image((13, 22), "f4"), np.random.default_rng(6).random((13, 22)) < 0.9)
     levels = pool_pyramid(image, reduction=reduction, recursive=recursive, min_count=2, fill_value=7)
@@ -244,7 +244,7 @@ def test_masked_arrays_without_a_mask():
         assert not np.ma.getmaskarray(level).any()
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("reduction", PLAIN_REDUCTIONS)
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 def test_nan(reduction, dtype):
     image = an_image((13, 22), dtype)
@@ -325,7 +325,7 @@ def test_parameters(dtype, reduction, parameters):
         hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=12),
         elements={"min_value": -100, "max_value": 100},
     ),
-    st.sampled_from(sorted(REDUCTIONS)),
+    st.sampled_from(sorted(PLAIN_REDUCTIONS)),
     st.integers(2, 4),
     st.integers(2, 7),
 )

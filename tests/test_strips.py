@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from plans import PLAIN_REDUCTIONS
 from skimage import data
 
 import skpool
 from skpool import corner_pool, strip_pool
-from skpool.reductions import REDUCTIONS, as_sum
+from skpool.reductions import as_sum
 from skpool.strips import _CORNERS
 
 relaxed = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -245,7 +246,7 @@ def test_bad_arguments_of_corner_pool(arguments, error, parts):
 # ---------------------------------------------------------------- strips
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("reduction", PLAIN_REDUCTIONS)
 @pytest.mark.parametrize("dtype", ["?", "u1", "i4", "f4", "f8"])
 def test_strips_are_windows_of_whole_lines(reduction, dtype):
     image = an_image((5, 6, 7), dtype)

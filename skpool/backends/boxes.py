@@ -29,7 +29,6 @@ MOST_COPIED = 2**26
 MOST_PIXELS = 2**30
 
 
-
 @dataclass(frozen=True)
 class Rule:
     """What bins look at, and which functions make results of it.

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import reference, threads
+from .. import threads
 from ..kernels import driver
+from ..plan import make_plan
 from ..reductions import REDUCTIONS
-from ..windows import ABSENT, CONSTANT
+from ..windows import ABSENT, CONSTANT, Sliding
 from .order import ORDERS, Order, key_of, order_of
 
 _MODULES = ("common", "extrema", "sums", "mapped", "order", "weighted")
@@ -491,23 +492,41 @@ def _restore_averages(plan, image, mask, out, workers):
 
 def _one_by_one(plan, image, mask, out):
     """Windows of so many samples that each is worth a call: by the definition of the reduction."""
+    order = order_of(plan, _row_dtype(plan.image_dtype))
+    values = np.zeros(plan.shape, _FLOAT64 if order.result == "float64" else plan.reduction.result(plan.image_dtype))
+    counted = np.zeros(plan.shape, bool)
     for output in np.ndindex(*plan.shape):
-        sources = [axis.positions(o) for axis, o in zip(plan.axes, output, strict=True)]
-        chosen = np.ix_(*(np.maximum(source, 0) for source in sources))
-        samples = image[chosen].astype(plan.image_dtype.newbyteorder("="))
-        kept = np.ones(samples.shape, bool) if mask is None else mask[chosen].copy()
-        for axis, source in enumerate(sources):
-            along = source.reshape([-1 if a == axis else 1 for a in range(image.ndim)])
-            constant = np.broadcast_to(along == CONSTANT, samples.shape)
-            samples[constant], kept[constant] = plan.cval, True
-        for axis, source in enumerate(sources):
-            kept &= source.reshape([-1 if a == axis else 1 for a in range(image.ndim)]) != ABSENT
-        if plan.taps is not None:
-            kept &= plan.taps.is_tap[tuple(map(slice, samples.shape))]
-        if plan.omit_nan:
-            kept &= ~np.isnan(samples)
-        out[output] = reference.converted(reference.value_of(plan, samples[kept]), plan)
-    return out
+        samples = _samples_of_window(plan, image, mask, output)
+        counted[output] = samples.size >= plan.min_count
+        if plan.image_dtype.kind == "f" and np.isnan(samples).any() and not plan.reduction.counts_nan:
+            values[output] = np.nan
+        elif counted[output]:
+            values[output] = plan.reduction.define(samples, **plan.parameters)
+    kept = make_plan(values.shape, values.dtype, "max", Sliding(1), dtype=plan.dtype, fill_value=plan.fill_value)
+    return run(kept, values, mask=counted, out=out, workers=1)
+
+
+def _samples_of_window(plan, image, mask, output):
+    """The samples that a window counts, in the order in which it looks at them."""
+    sources = [axis.positions(o) for axis, o in zip(plan.axes, output, strict=True)]
+    held = np.ix_(*sources)
+    places = tuple(np.maximum(source, 0) for source in held)
+    samples = image[places].astype(plan.image_dtype.newbyteorder("="))
+    counted = np.ones(samples.shape, bool) if mask is None else mask[places]
+    for source in held:
+        samples = np.where(source == CONSTANT, plan.cval, samples)
+        counted = (counted | (source == CONSTANT)) & (source != ABSENT)
+    for source in held:
+        counted = counted & (source != ABSENT)
+    if plan.taps is not None:
+        counted = counted & plan.taps.is_tap[tuple(map(slice, samples.shape))]
+    if plan.omit_nan:
+        counted = counted & ~np.isnan(samples)
+    if not plan.nearest_first:
+        return samples[counted]
+    offsets = np.ix_(*(axis.offsets(o) for axis, o in zip(plan.axes, output, strict=True)))
+    distances = sum(offset**2 for offset in offsets)
+    return samples[counted][np.argsort(distances[counted], kind="stable")]
 
 
 # --- powers beyond the range of float64

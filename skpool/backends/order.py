@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..reductions import as_quantile, quantile_ranks, top_ranks, trimmed_ranks
+from ..reductions import BETWEEN, CHOOSING, quantile_ranks, top_ranks, trimmed_ranks
 
 # --- sorting networks
 
@@ -108,9 +108,10 @@ class Order:
 
 
 def _quantile(plan, q, method):
-    chosen = as_quantile(plan.image_dtype, method) == plan.image_dtype and plan.image_dtype.kind != "f"
     ranks = functools.partial(quantile_ranks, q=q, method=method)
-    return {"finish": "quantile", "result": "same" if chosen else "float64", "ranks": ranks, "chooses": True}
+    stays_whole = method in CHOOSING or (method in BETWEEN and plan.dtype.kind != "f")
+    whole = stays_whole and plan.image_dtype.kind != "f"
+    return {"finish": "quantile", "result": "same" if whole else "float64", "ranks": ranks, "chooses": True}
 
 
 def _median(plan):

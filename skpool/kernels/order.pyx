@@ -66,6 +66,22 @@ cdef inline ordered bits_of(ordered sample, bint keyed) noexcept nogil:
     return sample
 
 
+cdef inline double half_of_sum(ordered a, ordered b, bint keyed) noexcept nogil:
+    """The mean of two samples, rounded once."""
+    cdef ordered whole, half
+    if ordered is int64_t or ordered is uint64_t:
+        if not keyed:
+            whole = (a & b) + ((a ^ b) >> 1)
+            half = (a ^ b) & 1
+            if ordered is int64_t:
+                if -(<int64_t> 1 << 61) <= whole and whole < (<int64_t> 1 << 61):
+                    return <double> (2 * whole + half) * 0.5
+            elif whole < <uint64_t> 1 << 62:
+                return <double> (2 * whole + half) * 0.5
+            return <double> (whole | half)                 # rounds to multiples of 512: a half tells on which side
+    return (value_of(a, keyed) + value_of(b, keyed)) * 0.5
+
+
 # --- floats as keys, where they lie
 
 cdef void keys_of_floats(int32_t* row, Py_ssize_t n) noexcept nogil:
@@ -319,7 +335,7 @@ cdef void quantile(
         weight = order.weight[taps]
         if weight == 0.5:
             for i in range(n):
-                out[i] = <real> ((value_of(low[i], keyed) + value_of(high[i], keyed)) * 0.5)
+                out[i] = <real> half_of_sum(low[i], high[i], keyed)
         elif low == high:
             for i in range(n):
                 out[i] = <real> value_of(low[i], keyed)
@@ -339,20 +355,22 @@ cdef void quantile(
         if keyed and last[i] == absent:
             low = high = last
         if weight == 0.5:
-            out[i] = <real> ((value_of(low[i], keyed) + value_of(high[i], keyed)) * 0.5)
+            out[i] = <real> half_of_sum(low[i], high[i], keyed)
         else:
             out[i] = <real> between(value_of(low[i], keyed), value_of(high[i], keyed), weight)
 
 
-cdef void chosen(
+cdef void whole_quantile(
     ordered* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
-    """A quantile that is one of the samples."""
+    """A quantile that is one of the samples, or halfway between two integers, to the even one."""
     cdef const Order* order = &parameters.order
     cdef bint keyed = order.keyed
     cdef ordered absent = largest(<ordered> 0)
+    cdef ordered whole, half
     cdef const ordered* low
+    cdef const ordered* high
     cdef const ordered* last
     cdef Py_ssize_t i
     cdef int32_t count = <int32_t> taps
@@ -360,10 +378,13 @@ cdef void chosen(
         if counts != NULL:
             count = max(counts[i], 1)
         low = ranked + order.low[count] * pitch
+        high = ranked + order.high[count] * pitch
         last = ranked + (count - 1) * pitch
         if keyed and last[i] == absent:
-            low = last
-        out[i] = bits_of(low[i], keyed)
+            low = high = last
+        whole = <ordered> ((low[i] & high[i]) + ((low[i] ^ high[i]) >> 1))
+        half = (low[i] ^ high[i]) & 1
+        out[i] = bits_of(<ordered> (whole + (half & whole & 1)), keyed)
 
 
 cdef void mean_between(
@@ -717,7 +738,7 @@ cdef void add_floats(dict finishes, str dtype, str result, const ordered* exampl
 cdef void add(dict finishes, str dtype, const ordered* example):
     finishes["lanes", "sort", dtype] = <size_t> sort[ordered]
     finishes["lanes", "first mode", dtype] = <size_t> first_mode[ordered]
-    finishes["sorted", "quantile", dtype, "same"] = <size_t> chosen[ordered]
+    finishes["sorted", "quantile", dtype, "same"] = <size_t> whole_quantile[ordered]
     finishes["sorted", "mean", dtype, "float64"] = <size_t> mean_between[ordered]
     finishes["sorted", "weights", dtype, "float64"] = <size_t> weighted_ranks[ordered]
     finishes["sorted", "mode", dtype, "same"] = <size_t> mode[ordered]
