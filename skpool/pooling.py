@@ -306,7 +306,8 @@ def _geometry(shape, window_shape, stride, padding, dilation, ceil_mode, channel
 def _example(row):
     text = documents.example_of(row, f"{row.name}_pool")
     if row.indices:
-        text += f"\n>>> {row.name}_pool({row.example[0]}, return_indices=True)[1]\narray([[{1 if row.name == 'max' else 0}]])"
+        index = 1 if row.name == "max" else 0
+        text += f"\n>>> {row.name}_pool({row.example[0]}, return_indices=True)[1]\narray([[{index}]])"
     return text
 
 

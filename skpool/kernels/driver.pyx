@@ -28,8 +28,8 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from skpool.kernels.table cimport (
-    Kernel, Order, Parameters, blank_t, compact_t, convert_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_t, select_t,
-    store_t,
+    Kernel, Order, Parameters, blank_t, compact_t, convert_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_t,
+    select_t, store_t,
 )
 
 cdef extern from * nogil:
@@ -1576,7 +1576,7 @@ cdef void lay_row(
     """Listed row `r`, at `place` in the window, over all segments: as it lies or was kept, or put together."""
     cdef const Recipe* recipe = call.recipe
     cdef const Segment* segment = segments
-    cdef Py_ssize_t s, slot, offset
+    cdef Py_ssize_t s, slot, offset, n
     cdef int64_t name = scratch.name[r]
     cdef const void* row
     cdef const uint8_t* valid = NULL
@@ -1600,8 +1600,9 @@ cdef void lay_row(
         segment = &segments[s]
         offset = segment.offset * recipe.inner
         if segment.first < 0 and segment.sources == NULL:
-            fill_row(target + offset * recipe.row_width, recipe.neutral, recipe.row_width, segment.columns * recipe.inner)
-            memset(valid_target + offset, 0, segment.columns * recipe.inner)
+            n = segment.columns * recipe.inner
+            fill_row(target + offset * recipe.row_width, recipe.neutral, recipe.row_width, n)
+            memset(valid_target + offset, 0, n)
             continue
         prepare(
             scratch, call, segment, r, target + offset * recipe.row_width, valid_target + offset, &row, &valid,
@@ -1649,10 +1650,14 @@ cdef void gather_samples(
         picked_valid = scratch.picked_valid + t * pitch
         if axis.start == NULL and axis.stride == 1:
             scratch.samples[t] = row + offset * recipe.row_width
-            scratch.valid_samples[t] = NULL if valid == NULL else valid + offset
+            scratch.valid_samples[t] = valid
+            if valid != NULL:
+                scratch.valid_samples[t] = valid + offset
             continue
         scratch.samples[t] = picked
-        scratch.valid_samples[t] = NULL if valid == NULL and axis.start == NULL else picked_valid
+        scratch.valid_samples[t] = picked_valid
+        if valid == NULL and axis.start == NULL:
+            scratch.valid_samples[t] = NULL
         if axis.start == NULL:
             recipe.compact_rows(picked, row + offset * recipe.row_width, outputs, axis.stride, inner)
             if valid != NULL:

@@ -263,7 +263,9 @@ cdef inline void fill(
     if counted:
         memset(piece.counts, 0, piece.n * sizeof(int32_t))
     for t in range(taps):
-        own = NULL if valid == NULL or valid[t] == NULL else valid[t] + piece.first
+        own = NULL
+        if valid != NULL and valid[t] != NULL:
+            own = valid[t] + piece.first
         take(row + t * piece.pitch, samples[t] + piece.first, own, piece.n)
         if omits:
             count_present(piece.counts, row + t * piece.pitch, piece.n)

@@ -64,8 +64,8 @@ ctypedef void (*quad_t)(
     void* out, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
 ) noexcept nogil
 
-# The result of windows by their samples one by one: `samples[t]` holds tap t of each of `n` elements, and `valid[t]` (or
-# NULL: all) tells which of them count. `counts` receives how many do, or is NULL where all count.
+# The result of windows by their samples one by one: `samples[t]` holds tap t of each of `n` elements, and `valid[t]`
+# (or NULL: all) tells which of them count. `counts` receives how many do, or is NULL where all count.
 ctypedef void (*lanes_t)(
     void* out, double* counts, const void** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n, void* room,
     const Parameters* parameters,
