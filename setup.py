@@ -8,6 +8,7 @@ SKPOOL_DEBUG_BUILD  1: bounds and initialisation checks, debug symbols, little o
 SKPOOL_WERROR       1: every warning of Cython, gcc and clang is an error
 """
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
 KERNELS = Path("skpool", "kernels")
+
+#: Where C code goes that is written when the kernels are built.
+WRITTEN = Path("build", "written")
 
 #: Modules that hand out work to threads: compiled once, with OpenMP.
 PARALLEL = {"driver", "boxes", "labels"}
@@ -93,11 +97,30 @@ DIRECTIVES = {
 Options.warning_errors = WERROR
 
 
+def module_at(*parts):
+    """A module of the package, without the package, whose kernels are not there yet."""
+    spec = importlib.util.spec_from_file_location(parts[-1], Path("skpool", *parts).with_suffix(".py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_programs():
+    """Write the programs of the networks that are compiled, unless they are there."""
+    target = WRITTEN / "programs.h"
+    code = module_at("kernels", "programs").source(module_at("backends", "networks"))
+    if not target.exists() or target.read_text() != code:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(code)
+
+
 def make_kernel(source, isa):
     """One kernel file for one instruction set, or for all of them (`isa=None`): one of `PARALLEL`."""
     extension = Extension(
         ".".join((*KERNELS.parts, f"{source.stem}_{isa}" if isa else source.stem)),
         [source.as_posix()],
+        include_dirs=[str(WRITTEN)],
+        depends=[str(WRITTEN / "programs.h")] if source.stem == "order" else [],
         define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
         py_limited_api=LIMITED_API,
     )
@@ -125,6 +148,7 @@ class BuildKernels(build_ext):
         isas = [None, *filter(self.can_target, WANTED_ISAS)]
         self.extensions = kernels = [kernel for kernel in self.extensions if kernel.isa in isas]
         self.set_flags()
+        write_programs()
 
         # File times do not tell that an earlier build had other settings.
         variables = [os.environ.get(name) for name in ("CC", "CFLAGS", "LDFLAGS")]

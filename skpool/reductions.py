@@ -325,7 +325,10 @@ def _percentile(samples, q, method):
 def _median(samples):
     ordered = np.sort(samples)
     low, high = ordered[(samples.size - 1) // 2].item(), ordered[samples.size // 2].item()
-    return (low + high) / 2 if samples.dtype.kind == "f" else Fraction(low + high, 2)
+    if samples.dtype.kind != "f":
+        return Fraction(low + high, 2)
+    mean = (low + high) / 2
+    return low / 2 + high / 2 if math.isinf(mean) else mean
 
 
 def _trimmed_mean(samples, proportion):

@@ -16,15 +16,14 @@ import numpy as np
 
 from .. import threads
 from ..kernels import driver
+from ..kernels.programs import name_of
 from ..plan import make_plan
 from ..reductions import REDUCTIONS
 from ..windows import ABSENT, CONSTANT, Sliding
+from .networks import NOTHING, program
 from .order import ORDERS, Order, key_of, order_of
 
 _MODULES = ("common", "extrema", "sums", "mapped", "order", "weighted")
-
-#: Samples of a window that are sorted by a network; more are sorted digit by digit.
-MOST_IN_NETWORK = 256
 
 #: Samples of a window beyond which each window that sorts them is a call of its own.
 MOST_SAMPLES = 2**14
@@ -71,6 +70,7 @@ def _choose_instruction_set():
 INSTRUCTION_SET = _choose_instruction_set()
 _FUNCTIONS = _load_functions(INSTRUCTION_SET)
 _order = importlib.import_module(f"skpool.kernels.order_{INSTRUCTION_SET}")
+_COMPILED = _order.programs()
 _weights = importlib.import_module(f"skpool.kernels.weighted_{INSTRUCTION_SET}")
 
 
@@ -337,7 +337,7 @@ def _samples(plan, recipe, masked):
     by_samples = recipe.order is not None or plan.taps is not None
     if not by_samples:
         return None
-    columns, _ = _columns_and_channels(plan)
+    columns, channels = _columns_and_channels(plan)
     window = tuple(axis.most_taps for axis in plan.axes)
     is_tap = np.ones(window, bool) if plan.taps is None else plan.taps.is_tap[tuple(map(slice, window))]
     taps = np.argwhere(is_tap)
@@ -346,21 +346,41 @@ def _samples(plan, recipe, masked):
         taps = taps[np.argsort(sum(offset**2 for offset in offsets), kind="stable")]
     rows = np.ravel_multi_index(taps[:, :columns].T, window[:columns]) if columns else np.zeros(len(taps), np.int64)
     order = recipe.order or Order()
-    by_digits = len(taps) > MOST_IN_NETWORK
-    weights = plan.taps.weight[tuple(taps.T)] if plan.is_weighted else np.empty(0)
-    networks = ((), ()) if order.lanes != "sort" or by_digits else order.networks(len(taps))
-    return {
+    along, channels = plan.axes[columns], channels or 1
+    together = order.lanes == "sort" and len(taps) <= _order.most_together()
+    across = window[columns]
+    shape = (len(taps) // across, across) if plan.taps is None else (1, len(taps))
+    shares = together and plan.taps is None and along.is_even and along.stride == 1 and min(shape) > 1
+    tables = order.tables(len(taps))
+    samples = {
         "rows": rows.tolist(),
         "columns": taps[:, columns].tolist(),
-        "room": max(_order.room(len(taps), recipe.rows.itemsize, by_digits), _weights.room()),
-        "weights": weights,
+        "weights": plan.taps.weight[tuple(taps.T)] if plan.is_weighted else np.empty(0),
         "keyed": order.keyed,
         "omits": order.keyed and plan.omit_nan,
-        "network": networks[0],
-        "whole_network": networks[1],
-        **order.tables(len(taps)),
+        "chooses": (order.finish, order.result, order.keyed) == ("quantile", "same", False)
+        and tables["low"][-1] == tables["high"][-1],
+        "shares": shares,
+        "window": shape,
+        "shift": along.step * channels,
+        "together": together,
+        **tables,
+        **_programs(order.tasks(*shape, shares, plan.omit_nan) if together else {}, recipe.rows.name),
         "value": None if order.value is None else _bytes_of_row(order.value, recipe, plan),
     }
+    samples["room"] = max(_order.room(len(taps), recipe.rows.itemsize, samples), _weights.room())
+    return samples
+
+
+def _programs(tasks, dtype):
+    """Programs as `driver.Program` takes them: steps, registers, the row of each rank, and the compiled function."""
+    programs = {}
+    for name in ("down", "any_count", "whole"):
+        task = tasks.get(name)
+        steps, registers, ranks = NOTHING if task is None else program(task)
+        compiled = 0 if task is None else _COMPILED.get(name_of(task, dtype), 0)
+        programs[name] = np.array(steps, np.int16), registers, np.array(ranks, np.int16), compiled
+    return programs
 
 
 @functools.lru_cache(maxsize=512)
@@ -376,7 +396,7 @@ def _program(plan, masked, indices):
     plain = samples is None and not (masked or indices)
     quad, quad_picks = _quad(plan, recipe) if plain else (0, False)
     parameters = [value or 0.0 for value in plan.parameters.values() if recipe.order is None]
-    lanes, sort = _lanes(plan, recipe)
+    lanes, sort = _lanes(plan, recipe, samples)
     omits = plan.omit_nan and not recipe.is_keyed
     return driver.Program(
         plan.axes[: columns + 1],
@@ -428,7 +448,7 @@ def _largest(dtype):
     return _bytes(np.iinfo(dtype).max, dtype)
 
 
-def _lanes(plan, recipe):
+def _lanes(plan, recipe, samples):
     """The function that makes results of samples, and the one that it hands sorted samples to."""
     finishes, rows = _FUNCTIONS.finishes, recipe.rows.name
     if plan.is_weighted:
@@ -436,7 +456,8 @@ def _lanes(plan, recipe):
     if recipe.order is None:
         return 0, 0
     sort = finishes["sorted", recipe.order.finish, rows, recipe.order.result] if recipe.order.finish else 0
-    return finishes["lanes", recipe.order.lanes, rows], sort
+    lanes = "sort each" if recipe.order.lanes == "sort" and not samples["together"] else recipe.order.lanes
+    return finishes["lanes", lanes, rows], sort
 
 
 def run(plan, image, *, mask=None, out=None, places=None, workers=None):

@@ -1,51 +1,15 @@
-"""How samples are sorted on the CPU, and which ranks make a result: networks and tables for `skpool.kernels.order`."""
+"""How samples are sorted on the CPU, and which ranks make a result: tables for `skpool.kernels.order`."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..reductions import BETWEEN, CHOOSING, quantile_ranks, top_ranks, trimmed_ranks
-
-# --- sorting networks
-
-
-@functools.lru_cache(maxsize=256)
-def sorting_network(taps, wanted=None):
-    """Comparators that sort so many rows: Batcher's merge exchange (Knuth, TAOCP 3, 5.2.2 M), without idle ones.
-
-    Parameters
-    ----------
-    taps : int
-        Rows.
-    wanted : tuple of int, optional
-        The ranks that matter. Default: all.
-
-    Returns
-    -------
-    (comparators, 3) ndarray of int16
-        The rows of the lower and of the higher sample, and which of the two is looked at later: 0 both, 1 the lower,
-        2 the higher.
-    """
-    comparators = []
-    p = top = 1 << max(taps - 1, 0).bit_length() >> 1
-    while p:
-        q, r, d = top, 0, p
-        while True:
-            comparators += [(i, i + d) for i in range(taps - d) if i & p == r]
-            if q == p:
-                break
-            d, q, r = q - p, q >> 1, p
-        p >>= 1
-    looked_at = set(range(taps) if wanted is None else wanted)
-    kept = []
-    for low, high in reversed(comparators):
-        if low in looked_at or high in looked_at:
-            kept.append((low, high, 0 if {low, high} <= looked_at else 1 if low in looked_at else 2))
-            looked_at |= {low, high}
-    return np.array(kept[::-1], dtype=np.int16).reshape(-1, 3)
+from .networks import Task
 
 
 def key_of(value):
@@ -73,8 +37,8 @@ class Order:
         The type of the results, or ``"same"``.
     ranks : callable
         ``(counts) -> low, high, weight``: tables by the number of samples that count, or by rank.
-    chooses : bool
-        Whether only the samples at the ranks matter, and of floats the last.
+    wanted : callable
+        ``(low, high, count) -> ranks``: those that make the result of so many samples, by the tables' entries.
     value : number or None
         A sample that is treated apart.
     """
@@ -84,7 +48,7 @@ class Order:
     finish: str = ""
     result: str = "same"
     ranks: object = None
-    chooses: bool = False
+    wanted: object = None
     value: object = None
 
     def tables(self, taps):
@@ -94,24 +58,49 @@ class Order:
         return {
             "low": np.array([0, *low], np.int32),
             "high": np.array([0, *high], np.int32),
+            "last": np.array([0, *(counts - 1)], np.int32),
             "weight": np.array([0, *weight], np.float64),
         }
 
-    def networks(self, taps):
-        """The networks for windows of which any number of samples count, and of which all do."""
-        network = sorting_network(taps)
-        if not self.chooses:
-            return network, network
+    def tasks(self, rows, columns, shares, omits):
+        """How windows are sorted: their shared columns, then windows of which any number of samples count, or all."""
+        taps = rows * columns
         tables = self.tables(taps)
-        wanted = {int(tables["low"][taps]), int(tables["high"][taps])} | ({taps - 1} if self.keyed else set())
-        return network, sorting_network(taps, tuple(sorted(wanted)))
+
+        def ranks(count):
+            if self.wanted is None:
+                return range(count)
+            low, high = (tables[name][min(count, len(tables[name]) - 1)] for name in ("low", "high"))
+            return self.wanted(int(low), int(high), count)
+
+        every = range(1, taps + 1)
+        # The last sample that counts tells of NaN.
+        some = itertools.chain(*map(ranks, every), [] if omits or not self.keyed else range(taps))
+        whole = tuple(sorted({*ranks(taps)}))
+        return {
+            "down": Task(rows, 1, tuple(range(rows))) if shares else None,
+            "any_count": Task(rows, columns, tuple(sorted({*some})), shares),
+            "whole": Task(rows, columns, whole, shares, self.keyed and taps - 1 not in whole),
+        }
+
+
+def _low_and_high(low, high, count):
+    return int(low), int(high)
+
+
+def _low_to_high(low, high, count):
+    return range(low, high)
+
+
+def _highest(low, high, count):
+    return range(count - high, count)
 
 
 def _quantile(plan, q, method):
     ranks = functools.partial(quantile_ranks, q=q, method=method)
     stays_whole = method in CHOOSING or (method in BETWEEN and plan.dtype.kind != "f")
     whole = stays_whole and plan.image_dtype.kind != "f"
-    return {"finish": "quantile", "result": "same" if whole else "float64", "ranks": ranks, "chooses": True}
+    return {"finish": "quantile", "result": "same" if whole else "float64", "ranks": ranks, "wanted": _low_and_high}
 
 
 def _median(plan):
@@ -123,7 +112,12 @@ def _percentile(plan):
 
 
 def _mean_between(ranks):
-    return {"finish": "mean", "result": "float64", "ranks": lambda counts: (*ranks(counts), ())}
+    return {
+        "finish": "mean",
+        "result": "float64",
+        "ranks": lambda counts: (*ranks(counts), ()),
+        "wanted": _low_to_high,
+    }
 
 
 def _trimmed_mean(plan):
@@ -139,7 +133,7 @@ def _rank(plan):
         taken = counts if top is None else np.minimum(counts, top)
         return (), taken, decay * (1 - decay) ** np.arange(len(counts))
 
-    return {"finish": "weights", "result": "float64", "ranks": ranks}
+    return {"finish": "weights", "result": "float64", "ranks": ranks, "wanted": _highest}
 
 
 def _mode(plan):

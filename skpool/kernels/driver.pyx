@@ -28,7 +28,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from skpool.kernels.table cimport (
-    Kernel, Order, Parameters, blank_t, compact_t, convert_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_t,
+    Kernel, Order, Parameters, Steps, blank_t, compact_t, convert_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_t,
     select_t, store_t,
 )
 
@@ -67,6 +67,13 @@ cdef extern from * nogil:
     """
     #include <stdint.h>
     #include <string.h>
+    #if defined(__GNUC__)
+    static void skpool_prefetch(const char *source, Py_ssize_t n) {
+        for (Py_ssize_t i = 0; i < n; i += 64) __builtin_prefetch(source + i, 0, 2);
+    }
+    #else
+    static void skpool_prefetch(const char *source, Py_ssize_t n) { (void) source; (void) n; }
+    #endif
     #if defined(__SSE2__)
     #include <emmintrin.h>
     /* A copy past the caches: what is written is not read first, and pushes nothing out. */
@@ -84,6 +91,7 @@ cdef extern from * nogil:
     static void skpool_stream(char *target, const char *source, Py_ssize_t n) { memcpy(target, source, n); }
     #endif
     """
+    void skpool_prefetch(const char* source, Py_ssize_t n)
     void skpool_stream(char* target, const char* source, Py_ssize_t n)
     void skpool_streamed()      # other threads may read it now
 
@@ -1563,12 +1571,6 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
 
 # --- windows by their samples
 
-cdef inline bint lies_inside(const Axis* axis, Py_ssize_t output) noexcept nogil:
-    """Whether a window of evenly spaced ones looks at the image alone."""
-    cdef Py_ssize_t start = output * axis.stride - axis.before
-    return axis.start == NULL and start >= 0 and start + (axis.taps - 1) * axis.step < axis.length
-
-
 cdef void lay_row(
     Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found, Py_ssize_t r,
     Py_ssize_t place,
@@ -1582,18 +1584,21 @@ cdef void lay_row(
     cdef const uint8_t* valid = NULL
     cdef char* target
     cdef uint8_t* valid_target
-    cdef bint found = False, alone = segments_found == 1 and segment.sources == NULL and segment.first >= 0
+    cdef bint found = False, counts = recipe.masked
+    cdef bint alone = segments_found == 1 and segment.sources == NULL and segment.first >= 0
     if alone and scratch.sources[r] != NULL and call.rows_in_place and not recipe.masked:
         scratch.lane_rows[place] = <char*> scratch.sources[r] + segment.first * call.image.column
         scratch.lane_valid[place] = NULL
         return
-    if not alone or scratch.sources[r] == NULL:
+    for s in range(segments_found):
+        counts = counts or (segments[s].first < 0 and segments[s].sources == NULL)
+    if scratch.sources[r] == NULL:
         name = -2 - place                                  # not to be found again
     slot = slot_of(scratch, call, name, &found)
     target = slot_row(scratch, call, slot)
     valid_target = slot_valid(scratch, call, slot)
     scratch.lane_rows[place] = target
-    scratch.lane_valid[place] = valid_target if recipe.masked or not alone else NULL
+    scratch.lane_valid[place] = valid_target if counts else NULL
     if found and name >= 0:
         return
     for s in range(segments_found):
@@ -1609,7 +1614,12 @@ cdef void lay_row(
         )
         if row != target + offset * recipe.row_width:
             memcpy(target + offset * recipe.row_width, row, segment.columns * recipe.inner * recipe.row_width)
-        if valid == NULL:
+            if recipe.leading and call.rows_in_place and segment.sources == NULL:
+                skpool_prefetch(
+                    <const char*> row + call.image.leading[recipe.leading - 1],
+                    segment.columns * recipe.inner * recipe.row_width,
+                )
+        if counts and valid == NULL:
             memset(valid_target + offset, 1, segment.columns * recipe.inner)
 
 
@@ -1757,7 +1767,7 @@ cdef void write_samples(
 
 
 cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
-    """As `work`, for windows by their samples: those that look at the image alone, and those beside them."""
+    """As `work`, for windows by their samples: those that count all their columns, and those beside them."""
     cdef const Recipe* recipe = call.recipe
     cdef const Axis* axis = &recipe.axes[recipe.leading]
     cdef Py_ssize_t tiles = divided_up(axis.outputs, call.layout.tile)
@@ -1773,9 +1783,9 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
     memset(scratch.everywhere, 1, call.layout.pitch)
     bounds[0] = bounds[1] = first
     bounds[2] = bounds[3] = first + min(call.layout.tile, axis.outputs - first)
-    while bounds[1] < bounds[3] and not lies_inside(axis, bounds[1]):
+    while bounds[1] < bounds[3] and not is_whole(axis, bounds[1]):
         bounds[1] = bounds[1] + 1
-    while bounds[2] > bounds[1] and not lies_inside(axis, bounds[2] - 1):
+    while bounds[2] > bounds[1] and not is_whole(axis, bounds[2] - 1):
         bounds[2] = bounds[2] - 1
     for i in range(3):
         run = bounds[i + 1] - bounds[i]
@@ -1930,6 +1940,15 @@ cdef Py_ssize_t* copied_sizes(numbers) except NULL:
     return copy
 
 
+cdef int take_steps(Steps* steps, program) except -1:
+    table, steps.registers, ranks, compiled = program
+    steps.steps = <const int16_t*> address(table)
+    steps.count = len(table)
+    steps.ranks = <const int16_t*> address(ranks)
+    steps.compiled = <void*> <size_t> compiled
+    return 0
+
+
 @cython.final
 cdef class Program:
     """A plan as the driver runs it.
@@ -2048,12 +2067,15 @@ cdef class Program:
         order.finish = <void*> <size_t> functions["sorted"]
         order.width = recipe.natural_width
         order.keyed, order.omits = samples["keyed"], samples["omits"]
-        order.network = <const int16_t*> address(samples["network"])
-        order.comparators = len(samples["network"])
-        order.whole_network = <const int16_t*> address(samples["whole_network"])
-        order.whole_comparators = len(samples["whole_network"])
+        order.chooses = samples["chooses"]
+        order.shares, order.shift = samples["shares"], samples["shift"]
+        order.rows, order.columns = samples["window"]
+        take_steps(&order.down, samples["down"])
+        take_steps(&order.any_count, samples["any_count"])
+        take_steps(&order.whole, samples["whole"])
         order.low = <const int32_t*> address(samples["low"])
         order.high = <const int32_t*> address(samples["high"])
+        order.last = <const int32_t*> address(samples["last"])
         order.weight = <const double*> address(samples["weight"])
         order.has_value = samples["value"] is not None
         if order.has_value:

@@ -1,9 +1,10 @@
 """Row functions of order statistics and labels: windows by their samples one by one, sorted.
 
-Design: the samples of each tap are a row, so sorting means to exchange rows, comparator by comparator of a sorting
-network, and every step is a loop over whole rows that vectorises. Such a network sorts 9 samples in 25 steps, 225 in
-about 3900; from there on each element's samples are sorted by themselves, digit by digit. What has been sorted serves
-every reduction alike: a rank, a mean between two ranks, runs of equal values.
+Design: the samples of each tap are a row, so sorting means minima and maxima of rows, step by step of a program that
+`skpool.backends.networks` makes, and every step is a loop over whole rows that vectorises. Such a program sorts 9
+samples in 25 steps, 225 in about 3300; from there on each element's samples are sorted by themselves, digit by digit.
+What has been sorted serves every reduction alike: a rank, a mean between two ranks, runs of equal values. Windows that
+lie one column apart share their columns, which are sorted first.
 
 Samples are integers. Floats come as keys, integers in the same order, NaN the largest; samples that do not count
 become the largest integer too, and a count tells how many are left.
@@ -11,12 +12,30 @@ become the largest integer too, and a count tells how many are left.
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from skpool.kernels.pixels cimport real
-from skpool.kernels.table cimport Order, Parameters, sorted_t
+from skpool.kernels.table cimport MOST_IN_NETWORK, Order, Parameters, Steps, program_t, sorted_t
+
+cdef extern from *:
+    """
+    struct skpool_compiled {
+        const char *name;
+        void *run;
+    };
+    #include "programs.h"
+    static const Py_ssize_t skpool_programs_count = sizeof(skpool_programs) / sizeof(skpool_programs[0]);
+    """
+    # Programs that were compiled, see `skpool.kernels.programs`.
+    struct Compiled "skpool_compiled":
+        const char* name
+        void* run
+    const Compiled skpool_programs[]
+    const Py_ssize_t skpool_programs_count
 
 cdef enum:
-    ROOM = 32768            # bytes of rows that are sorted together
+    ROOM = 49152            # bytes of rows that are sorted together
     ALIGNMENT = 64
-    FEW = 64                # samples that are compared pair by pair
+    FEW = 64                # samples that are compared pair by pair, ranks that are picked row by row
+    LANES = 64              # elements that stay in the first-level cache (steps of `range` must be written out)
+    SHORT = 127             # samples from which lengths of runs outgrow the type of a byte
 
 ctypedef fused ordered:
     uint8_t
@@ -79,7 +98,11 @@ cdef inline double half_of_sum(ordered a, ordered b, bint keyed) noexcept nogil:
             elif whole < <uint64_t> 1 << 62:
                 return <double> (2 * whole + half) * 0.5
             return <double> (whole | half)                 # rounds to multiples of 512: a half tells on which side
-    return (value_of(a, keyed) + value_of(b, keyed)) * 0.5
+    cdef double total = value_of(a, keyed) + value_of(b, keyed)
+    cdef double mean = total * 0.5
+    if ordered is int64_t:                                 # doubles, whose sum may overflow
+        mean = value_of(a, keyed) * 0.5 + value_of(b, keyed) * 0.5 if total - total != 0 else mean
+    return mean
 
 
 # --- floats as keys, where they lie
@@ -113,49 +136,49 @@ cdef void keys_of_doubles(int64_t* row, Py_ssize_t n) noexcept nogil:
 
 # --- sorting
 
-cdef void exchange(ordered* a, ordered* b, Py_ssize_t n) noexcept nogil:
+cdef void exchange(ordered* low, ordered* high, const ordered* a, const ordered* b, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     cdef ordered x, y
     for i in range(n):
         x = a[i]
         y = b[i]
-        a[i] = x if x < y else y
-        b[i] = y if x < y else x
+        low[i] = x if x < y else y
+        high[i] = y if x < y else x
 
 
-cdef void keep_lower(ordered* a, const ordered* b, Py_ssize_t n) noexcept nogil:
+cdef void lower(ordered* low, const ordered* a, const ordered* b, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     cdef ordered x, y
     for i in range(n):
         x = a[i]
         y = b[i]
-        a[i] = x if x < y else y
+        low[i] = x if x < y else y
 
 
-cdef void keep_higher(const ordered* a, ordered* b, Py_ssize_t n) noexcept nogil:
+cdef void higher(ordered* high, const ordered* a, const ordered* b, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     cdef ordered x, y
     for i in range(n):
         x = a[i]
         y = b[i]
-        b[i] = x if x > y else y
+        high[i] = x if x > y else y
 
 
-cdef inline void run_network(
-    ordered* rows, Py_ssize_t pitch, const int16_t* network, Py_ssize_t comparators, Py_ssize_t n,
-) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef ordered* a
-    cdef ordered* b
-    for k in range(comparators):
-        a = rows + network[3 * k] * pitch
-        b = rows + network[3 * k + 1] * pitch
-        if network[3 * k + 2] == 0:
-            exchange(a, b, n)
-        elif network[3 * k + 2] == 1:
-            keep_lower(a, b, n)
+cdef inline void take_steps(const Steps* steps, ordered** rows, Py_ssize_t n) noexcept nogil:
+    """Run a program on rows: registers, then inputs."""
+    if steps.compiled != NULL:
+        (<program_t> steps.compiled)(<void**> rows, n)
+        return
+    cdef const int16_t* step = steps.steps
+    cdef const int16_t* end = step + 4 * steps.count
+    while step < end:
+        if step[0] < 0:
+            higher(rows[step[1]], rows[step[2]], rows[step[3]], n)
+        elif step[1] < 0:
+            lower(rows[step[0]], rows[step[2]], rows[step[3]], n)
         else:
-            keep_higher(a, b, n)
+            exchange(rows[step[0]], rows[step[1]], rows[step[2]], rows[step[3]], n)
+        step = step + 4
 
 
 cdef inline uint64_t digit_of(ordered sample, int place) noexcept nogil:
@@ -197,16 +220,13 @@ cdef void sort_by_digits(ordered* samples, ordered* other, Py_ssize_t n) noexcep
         memcpy(samples, source, n * sizeof(ordered))
 
 
-# --- samples of a piece of a row
+# --- which samples count
 
 cdef void take(ordered* row, const ordered* source, const uint8_t* valid, Py_ssize_t n) noexcept nogil:
     """A row of samples, the largest integer where they do not count."""
     cdef Py_ssize_t i
     cdef ordered absent = largest(<ordered> 0)
     cdef ordered sample
-    if valid == NULL:
-        memcpy(row, source, n * sizeof(ordered))
-        return
     for i in range(n):
         sample = source[i]
         row[i] = sample if valid[i] else absent
@@ -230,174 +250,351 @@ cdef void count_present(int32_t* counts, const ordered* row, Py_ssize_t n) noexc
         counts[i] = counts[i] + (row[i] != absent)
 
 
-cdef struct Piece:
-    # Where in the scratch the samples of a piece are, and how many of each element count.
-    char* rows
-    char* other
-    int32_t* counts
+cdef void add_counts(int32_t* counts, const int32_t* more, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        counts[i] = counts[i] + more[i]
+
+
+cdef bint all_are(const int32_t* counts, int32_t count, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int32_t differing = 0
+    for i in range(n):
+        differing = differing | (counts[i] ^ count)
+    return differing == 0
+
+
+# --- a piece of a row: as many elements as are sorted together
+
+cdef struct Desk:
+    # Where in the scratch things are. Rows of whole columns are longer than registers, by what windows share.
     Py_ssize_t pitch
-    Py_ssize_t first
-    Py_ssize_t n
+    Py_ssize_t wide
+    int32_t* counts
+    int32_t* column_counts
+    char* registers
+    char* column_registers
+    char* filled                    # samples of which some do not count
 
 
-cdef inline Piece laid_out(void* room, Py_ssize_t taps, Py_ssize_t n, Py_ssize_t width, bint by_itself) noexcept nogil:
-    """Rows of as many elements as ROOM holds; of one element, where each is sorted by itself."""
-    cdef Piece piece
-    cdef Py_ssize_t most = ROOM // (taps * width) // ALIGNMENT * ALIGNMENT
-    piece.pitch = 1 if by_itself else min(max(most, ALIGNMENT), (n + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT)
-    piece.counts = <int32_t*> room
-    piece.rows = <char*> room + (piece.pitch * 4 + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-    piece.other = piece.rows + (piece.pitch * taps * width + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-    piece.first = 0
-    piece.n = min(piece.pitch, n)
-    return piece
+cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
+    return (n + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+cdef Py_ssize_t lay_out(
+    Desk* desk, char* room, const Order* order, Py_ssize_t taps, Py_ssize_t n, Py_ssize_t width,
+) noexcept nogil:
+    """Lay out the scratch for pieces of up to `n` elements; returns its bytes."""
+    cdef Py_ssize_t halo = padded((order.columns - 1) * order.shift)
+    cdef Py_ssize_t registers = max(order.any_count.registers, order.whole.registers)
+    cdef Py_ssize_t inputs = order.rows if order.shares else taps
+    # Compiled programs leave most registers alone.
+    cdef Py_ssize_t used = 2 if order.whole.compiled != NULL else registers + 1
+    cdef Py_ssize_t most = (ROOM // width - order.down.registers * halo) // (used + order.down.registers)
+    cdef Py_ssize_t pieces = (n + max(most, <Py_ssize_t> ALIGNMENT) - 1) // max(most, <Py_ssize_t> ALIGNMENT)
+    desk.pitch = padded((n + pieces - 1) // max(pieces, <Py_ssize_t> 1))
+    desk.wide = desk.pitch + halo
+    desk.counts = <int32_t*> room
+    desk.column_counts = desk.counts + desk.pitch
+    desk.registers = <char*> (desk.column_counts + desk.wide)
+    desk.column_registers = desk.registers + registers * desk.pitch * width
+    desk.filled = desk.column_registers + order.down.registers * desk.wide * width
+    return desk.filled + inputs * desk.wide * width - room
 
 
 cdef inline void fill(
-    Piece* piece, const ordered** samples, const uint8_t** valid, Py_ssize_t taps, bint omits, bint counted,
+    const ordered** inputs, const Desk* desk, const ordered** samples, const uint8_t** valid, Py_ssize_t taps,
+    Py_ssize_t first, Py_ssize_t n, const Order* order, bint counted,
 ) noexcept nogil:
-    """Copy the samples of a piece, and count them."""
-    cdef ordered* row = <ordered*> piece.rows
+    """The rows to be sorted, each as it lies if all of it counts, and how many samples of each element count."""
+    cdef Py_ssize_t rows = order.rows if order.shares else taps, r, t, c
+    cdef Py_ssize_t columns = order.columns if order.shares else 1
+    cdef Py_ssize_t reach = n + (columns - 1) * order.shift
+    cdef int32_t* counts = desk.column_counts if columns > 1 else desk.counts
     cdef const uint8_t* own
-    cdef Py_ssize_t t
     if counted:
-        memset(piece.counts, 0, piece.n * sizeof(int32_t))
-    for t in range(taps):
+        memset(counts, 0, reach * sizeof(int32_t))
+    for r in range(rows):
+        t = r * columns
+        inputs[r] = samples[t] + first
         own = NULL
         if valid != NULL and valid[t] != NULL:
-            own = valid[t] + piece.first
-        take(row + t * piece.pitch, samples[t] + piece.first, own, piece.n)
-        if omits:
-            count_present(piece.counts, row + t * piece.pitch, piece.n)
+            own = valid[t] + first
+            take(<ordered*> desk.filled + r * desk.wide, inputs[r], own, reach)
+            inputs[r] = <const ordered*> desk.filled + r * desk.wide
+        if order.omits:
+            count_present(counts, inputs[r], reach)
         elif counted:
-            count_valid(piece.counts, own, piece.n)
+            count_valid(counts, own, reach)
+    if counted and columns > 1:
+        memset(desk.counts, 0, n * sizeof(int32_t))
+        for c in range(columns):
+            add_counts(desk.counts, counts + c * order.shift, n)
 
 
-cdef inline void report(double* counts, const Piece* piece) noexcept nogil:
+cdef inline void report(double* reported, const int32_t* counts, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    for i in range(piece.n):
-        counts[piece.first + i] = <double> piece.counts[i]
+    for i in range(n):
+        reported[i] = <double> counts[i]
+
+
+cdef inline void sort_piece(
+    const ordered** ranked, const Desk* desk, const ordered** inputs, Py_ssize_t taps, Py_ssize_t n,
+    const Order* order, const Steps* steps, ordered* result,
+) noexcept nogil:
+    """Sort the samples of each element: where the row of each rank is; at `result`, if given, the only one wanted."""
+    cdef int16_t rank
+    cdef ordered* rows[2 * MOST_IN_NETWORK + 64]
+    cdef Py_ssize_t r, c
+    if order.shares:
+        for r in range(order.down.registers):
+            rows[r] = <ordered*> desk.column_registers + r * desk.wide
+        for r in range(order.rows):
+            rows[order.down.registers + r] = <ordered*> inputs[r]
+        take_steps(&order.down, rows, n + (order.columns - 1) * order.shift)
+        for r in range(order.rows):
+            ranked[r] = rows[order.down.ranks[r]]
+        for r in range(order.rows):
+            for c in range(order.columns):
+                rows[steps.registers + r * order.columns + c] = <ordered*> ranked[r] + c * order.shift
+    else:
+        for r in range(taps):
+            rows[steps.registers + r] = <ordered*> inputs[r]
+    for r in range(steps.registers):
+        rows[r] = <ordered*> desk.registers + r * desk.pitch
+    rank = steps.ranks[order.low[taps]] if result != NULL else 0
+    if result != NULL and rank < steps.registers:
+        rows[rank] = result
+    take_steps(steps, rows, n)
+    for r in range(taps):
+        ranked[r] = rows[max(steps.ranks[r], <int16_t> 0)]
 
 
 cdef void sort(
     char* out, double* counts, const ordered** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
     void* room, const Parameters* parameters,
 ) noexcept nogil:
-    """Sort the samples of each window, and finish them."""
+    """Sort the samples of each window, many windows at once, and finish them."""
     cdef const Order* order = &parameters.order
     cdef sorted_t finish = <sorted_t> order.finish
-    cdef bint counted = counts != NULL
-    cdef Piece piece = laid_out(room, taps, n, sizeof(ordered), order.comparators == 0)
-    while piece.first < n:
-        piece.n = min(piece.pitch, n - piece.first)
-        fill(&piece, samples, valid, taps, order.omits, counted)
-        if order.comparators == 0:
-            sort_by_digits(<ordered*> piece.rows, <ordered*> piece.other, taps)
-        elif counted:
-            run_network(<ordered*> piece.rows, piece.pitch, order.network, order.comparators, piece.n)
-        else:
-            run_network(<ordered*> piece.rows, piece.pitch, order.whole_network, order.whole_comparators, piece.n)
-        finish(
-            out + piece.first * order.width, piece.rows, piece.pitch, taps, piece.counts if counted else NULL, piece.n,
-            parameters,
+    cdef const ordered* inputs[MOST_IN_NETWORK]
+    cdef const ordered* ranked[MOST_IN_NETWORK]
+    cdef Desk desk
+    cdef Py_ssize_t first = 0, m
+    cdef bint whole = True
+    lay_out(&desk, <char*> room, order, taps, n, sizeof(ordered))
+    while first < n:
+        m = min(desk.pitch, n - first)
+        fill(inputs, &desk, samples, valid, taps, first, m, order, counts != NULL)
+        if counts != NULL:
+            whole = all_are(desk.counts, <int32_t> taps, m)
+            report(counts + first, desk.counts, m)
+        sort_piece(
+            ranked, &desk, inputs, taps, m, order, &order.whole if whole else &order.any_count,
+            <ordered*> out + first if whole and order.chooses else NULL,
         )
-        if counted:
-            report(counts, &piece)
-        piece.first = piece.first + piece.n
+        finish(out + first * order.width, <const void**> ranked, taps, NULL if whole else desk.counts, m, parameters)
+        first = first + m
+
+
+cdef void sort_each(
+    char* out, double* counts, const ordered** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    void* room, const Parameters* parameters,
+) noexcept nogil:
+    """As `sort`, each window by itself: for those of many samples."""
+    cdef const Order* order = &parameters.order
+    cdef sorted_t finish = <sorted_t> order.finish
+    cdef const ordered** ranked = <const ordered**> room
+    cdef ordered* own = <ordered*> (ranked + taps)
+    cdef ordered absent = largest(<ordered> 0)
+    cdef Py_ssize_t i, t
+    cdef int32_t count
+    for t in range(taps):
+        ranked[t] = own + t
+    for i in range(n):
+        count = 0
+        for t in range(taps):
+            if valid != NULL and valid[t] != NULL and not valid[t][i]:
+                continue
+            if order.omits and samples[t][i] == absent:
+                continue
+            own[count] = samples[t][i]
+            count = count + 1
+        for t in range(count, taps):
+            own[t] = absent
+        sort_by_digits(own, own + taps, count)
+        finish(out + i * order.width, <const void**> ranked, taps, NULL if count == taps else &count, 1, parameters)
+        if counts != NULL:
+            counts[i] = <double> count
 
 
 # --- what is made of sorted samples
 
 cdef inline double between(double low, double high, double weight) noexcept nogil:
     """As `np.percentile` interpolates; two infinities of one sign are one."""
-    if low == high:
-        return low
-    if weight < 0.5:
-        return low + (high - low) * weight
-    return high - (high - low) * (1 - weight)
+    cdef double near_low = low + (high - low) * weight
+    cdef double near_high = high - (high - low) * (1 - weight)
+    cdef double mixed = near_low if weight < 0.5 else near_high
+    return low if low == high else mixed
 
 
-cdef void quantile(
-    real* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
-    const Parameters* parameters,
+cdef void pick(
+    ordered* chosen, const ordered** ranked, const int32_t* ranks, Py_ssize_t taps, const int32_t* counts,
+    Py_ssize_t first, Py_ssize_t n,
 ) noexcept nogil:
-    cdef const Order* order = &parameters.order
-    cdef bint keyed = order.keyed
-    cdef ordered absent = largest(<ordered> 0)
-    cdef const ordered* low
-    cdef const ordered* high
-    cdef const ordered* last
-    cdef double weight
-    cdef Py_ssize_t i
-    cdef int32_t count
-    if counts == NULL:
-        low = ranked + order.low[taps] * pitch
-        high = ranked + order.high[taps] * pitch
-        last = ranked + (taps - 1) * pitch if keyed else low
-        weight = order.weight[taps]
-        if weight == 0.5:
-            for i in range(n):
-                out[i] = <real> half_of_sum(low[i], high[i], keyed)
-        elif low == high:
-            for i in range(n):
-                out[i] = <real> value_of(low[i], keyed)
-        else:
-            for i in range(n):
-                out[i] = <real> between(value_of(low[i], keyed), value_of(high[i], keyed), weight)
-        if keyed:
-            for i in range(n):
-                out[i] = <real> value_of(absent, keyed) if last[i] == absent else out[i]
+    """The samples of a run of elements, each at the rank that a table gives for its count."""
+    cdef const ordered* row
+    cdef Py_ssize_t i, count
+    if taps > FEW:
+        for i in range(n):
+            chosen[i] = ranked[ranks[max(counts[i], <int32_t> 1)]][first + i]
         return
+    memcpy(chosen, ranked[ranks[1]] + first, n * sizeof(ordered))
+    for count in range(2, taps + 1):
+        row = ranked[ranks[count]] + first
+        if ranks[count] != ranks[count - 1]:
+            for i in range(n):
+                chosen[i] = row[i] if counts[i] >= count else chosen[i]
+
+
+cdef inline void spoil(real* out, const ordered* last, Py_ssize_t n) noexcept nogil:
+    """NaN where the largest of the keys is."""
+    cdef Py_ssize_t i
+    cdef ordered absent = largest(<ordered> 0)
+    cdef real nan = <real> value_of(absent, True)
     for i in range(n):
-        count = max(counts[i], 1)
-        low = ranked + order.low[count] * pitch
-        high = ranked + order.high[count] * pitch
-        weight = order.weight[count]
-        last = ranked + (count - 1) * pitch
-        if keyed and last[i] == absent:
-            low = high = last
-        if weight == 0.5:
+        out[i] = nan if last[i] == absent else out[i]
+
+
+cdef inline void mix(
+    real* out, const ordered* low, const ordered* high, double weight, Py_ssize_t n, const bint keyed,
+) noexcept nogil:
+    """Between two rows of samples."""
+    cdef Py_ssize_t i
+    if weight == 0.5:
+        for i in range(n):
             out[i] = <real> half_of_sum(low[i], high[i], keyed)
-        else:
+    elif low == high or weight == 0:
+        for i in range(n):
+            out[i] = <real> value_of(low[i], keyed)
+    else:
+        for i in range(n):
             out[i] = <real> between(value_of(low[i], keyed), value_of(high[i], keyed), weight)
 
 
-cdef void whole_quantile(
-    ordered* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+cdef inline void mix_each(
+    real* out, const ordered* low, const ordered* high, const double* weights, const int32_t* counts, Py_ssize_t n,
+    const bint keyed,
+) noexcept nogil:
+    """Between two rows of samples, by weights for the count of each element."""
+    cdef Py_ssize_t i
+    cdef double weight
+    cdef double half
+    for i in range(n):
+        weight = weights[counts[i]]
+        half = half_of_sum(low[i], high[i], keyed)
+        out[i] = <real> (half if weight == 0.5 else between(value_of(low[i], keyed), value_of(high[i], keyed), weight))
+
+
+cdef void quantile(
+    real* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
-    """A quantile that is one of the samples, or halfway between two integers, to the even one."""
     cdef const Order* order = &parameters.order
-    cdef bint keyed = order.keyed
-    cdef ordered absent = largest(<ordered> 0)
-    cdef ordered whole, half
-    cdef const ordered* low
-    cdef const ordered* high
-    cdef const ordered* last
+    cdef ordered low[LANES]
+    cdef ordered high[LANES]
+    cdef ordered last[LANES]
+    cdef Py_ssize_t first, m
+    if counts == NULL:
+        if order.keyed:
+            mix(out, ranked[order.low[taps]], ranked[order.high[taps]], order.weight[taps], n, True)
+            spoil(out, ranked[taps - 1], n)
+        else:
+            mix(out, ranked[order.low[taps]], ranked[order.high[taps]], order.weight[taps], n, False)
+        return
+    for first in range(0, n, 64):
+        m = min(<Py_ssize_t> LANES, n - first)
+        pick(low, ranked, order.low, taps, counts + first, first, m)
+        pick(high, ranked, order.high, taps, counts + first, first, m)
+        if not order.keyed:
+            mix_each(out + first, <const ordered*> low, <const ordered*> high, order.weight, counts + first, m, False)
+            continue
+        mix_each(out + first, <const ordered*> low, <const ordered*> high, order.weight, counts + first, m, True)
+        if not order.omits:
+            pick(last, ranked, order.last, taps, counts + first, first, m)
+            spoil(out + first, <const ordered*> last, m)
+
+
+cdef inline void to_even(ordered* out, const ordered* low, const ordered* high, Py_ssize_t n) noexcept nogil:
+    """Halfway between integers, rounded to the even one."""
     cdef Py_ssize_t i
-    cdef int32_t count = <int32_t> taps
+    cdef ordered whole, half
     for i in range(n):
-        if counts != NULL:
-            count = max(counts[i], 1)
-        low = ranked + order.low[count] * pitch
-        high = ranked + order.high[count] * pitch
-        last = ranked + (count - 1) * pitch
-        if keyed and last[i] == absent:
-            low = high = last
         whole = <ordered> ((low[i] & high[i]) + ((low[i] ^ high[i]) >> 1))
         half = (low[i] ^ high[i]) & 1
-        out[i] = bits_of(<ordered> (whole + (half & whole & 1)), keyed)
+        out[i] = <ordered> (whole + (half & whole))
+
+
+cdef inline void to_floats(ordered* out, const ordered* keys, const ordered* last, Py_ssize_t n) noexcept nogil:
+    """The bits of the floats that keys stand for; NaN where the largest key is."""
+    cdef Py_ssize_t i
+    cdef ordered absent = largest(<ordered> 0)
+    cdef ordered bits
+    for i in range(n):
+        bits = bits_of(keys[i], True)
+        out[i] = absent if last[i] == absent else bits
+
+
+cdef void whole_quantile(
+    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    const Parameters* parameters,
+) noexcept nogil:
+    """A quantile that is one of the samples, or halfway between two integers."""
+    cdef const Order* order = &parameters.order
+    cdef ordered low[LANES]
+    cdef ordered high[LANES]
+    cdef ordered last[LANES]
+    cdef const ordered* lower_row
+    cdef const ordered* higher_row
+    cdef Py_ssize_t first, m
+    if counts == NULL:
+        lower_row = ranked[order.low[taps]]
+        higher_row = ranked[order.high[taps]]
+        if order.keyed:
+            to_floats(out, lower_row, ranked[taps - 1], n)
+        elif lower_row == out:
+            return
+        elif lower_row == higher_row:
+            memcpy(out, lower_row, n * sizeof(ordered))
+        else:
+            to_even(out, lower_row, higher_row, n)
+        return
+    for first in range(0, n, 64):
+        m = min(<Py_ssize_t> LANES, n - first)
+        pick(low, ranked, order.low, taps, counts + first, first, m)
+        if order.keyed:
+            pick(last, ranked, order.low if order.omits else order.last, taps, counts + first, first, m)
+            to_floats(out + first, <const ordered*> low, <const ordered*> last, m)
+        else:
+            pick(high, ranked, order.high, taps, counts + first, first, m)
+            to_even(out + first, <const ordered*> low, <const ordered*> high, m)
+
+
+cdef inline void add_weighted(
+    double* total, const ordered* row, double weight, Py_ssize_t n, const bint keyed,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        total[i] = total[i] + weight * value_of(row[i], keyed)
 
 
 cdef void mean_between(
-    double* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    double* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """The mean of the samples from one rank to before another."""
     cdef const Order* order = &parameters.order
-    cdef bint keyed = order.keyed
     cdef ordered absent = largest(<ordered> 0)
-    cdef const ordered* row
     cdef double total
     cdef Py_ssize_t i, rank
     cdef int32_t count
@@ -405,36 +602,33 @@ cdef void mean_between(
         for i in range(n):
             out[i] = 0
         for rank in range(order.low[taps], order.high[taps]):
-            row = ranked + rank * pitch
-            for i in range(n):
-                out[i] = out[i] + value_of(row[i], keyed)
+            if order.keyed:
+                add_weighted(out, ranked[rank], 1.0, n, True)
+            else:
+                add_weighted(out, ranked[rank], 1.0, n, False)
         total = <double> (order.high[taps] - order.low[taps])
-        row = ranked + (taps - 1) * pitch
         for i in range(n):
             out[i] = out[i] / total
-        if keyed:
-            for i in range(n):
-                out[i] = value_of(absent, keyed) if row[i] == absent else out[i]
+        if order.keyed:
+            spoil(out, ranked[taps - 1], n)
         return
     for i in range(n):
-        count = max(counts[i], 1)
+        count = max(counts[i], <int32_t> 1)
         total = 0
         for rank in range(order.low[count], order.high[count]):
-            total = total + value_of(ranked[rank * pitch + i], keyed)
+            total = total + value_of(ranked[rank][i], order.keyed)
         out[i] = total / <double> (order.high[count] - order.low[count])
-        if keyed and ranked[(count - 1) * pitch + i] == absent:
-            out[i] = value_of(absent, keyed)
+        if order.keyed and ranked[count - 1][i] == absent:
+            out[i] = value_of(absent, True)
 
 
 cdef void weighted_ranks(
-    double* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    double* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """The sum of the highest samples by the weights of their ranks, from the highest down."""
     cdef const Order* order = &parameters.order
-    cdef bint keyed = order.keyed
     cdef ordered absent = largest(<ordered> 0)
-    cdef const ordered* row
     cdef double total
     cdef Py_ssize_t i, rank
     cdef int32_t count
@@ -442,60 +636,65 @@ cdef void weighted_ranks(
         for i in range(n):
             out[i] = 0
         for rank in range(order.high[taps]):
-            row = ranked + (taps - 1 - rank) * pitch
-            for i in range(n):
-                out[i] = out[i] + order.weight[rank + 1] * value_of(row[i], keyed)
-        row = ranked + (taps - 1) * pitch
-        if keyed:
-            for i in range(n):
-                out[i] = value_of(absent, keyed) if row[i] == absent else out[i]
+            if order.keyed:
+                add_weighted(out, ranked[taps - 1 - rank], order.weight[rank + 1], n, True)
+            else:
+                add_weighted(out, ranked[taps - 1 - rank], order.weight[rank + 1], n, False)
+        if order.keyed:
+            spoil(out, ranked[taps - 1], n)
         return
     for i in range(n):
-        count = max(counts[i], 1)
+        count = max(counts[i], <int32_t> 1)
         total = 0
         for rank in range(order.high[count]):
-            total = total + order.weight[rank + 1] * value_of(ranked[(count - 1 - rank) * pitch + i], keyed)
+            total = total + order.weight[rank + 1] * value_of(ranked[count - 1 - rank][i], order.keyed)
         out[i] = total
-        if keyed and ranked[(count - 1) * pitch + i] == absent:
-            out[i] = value_of(absent, keyed)
+        if order.keyed and ranked[count - 1][i] == absent:
+            out[i] = value_of(absent, True)
 
 
-cdef void longest_run(
-    ordered* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
-    const Parameters* parameters, const bint last_of_ties,
+cdef inline void longest_run(
+    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    const Order* order, const bint partial, const bint apart, const bint last_of_ties,
 ) noexcept nogil:
-    """The value that most samples have; a run of equal ones counts its samples, a run of the background none."""
-    cdef const Order* order = &parameters.order
-    cdef bint keyed = order.keyed
-    cdef bint apart = order.has_value
-    cdef ordered absent = largest(<ordered> 0)
+    """The value that most samples have: the longest run of equal ones.
+
+    Lengths have the type of the samples, since loops of one width vectorise best. The last three arguments are
+    constants of every call. A run of the background counts no samples if it is set `apart`.
+    """
     cdef ordered background = 0
-    cdef ordered best[64]
-    cdef ordered run[64]             # lengths, in the type of the samples: loops of one width vectorise best
-    cdef ordered longest[64]
+    cdef ordered best[LANES]
+    cdef ordered run[LANES]
+    cdef ordered longest[LANES]
+    cdef ordered present[LANES]
     cdef ordered sample, length
     cdef const ordered* row
     cdef const ordered* before
-    cdef Py_ssize_t i, first, m, t
+    cdef Py_ssize_t i, first, m
+    cdef ordered t
     if apart:
         memcpy(&background, order.value, sizeof(ordered))
     for first in range(0, n, 64):
-        m = min(<Py_ssize_t> 64, n - first)
-        row = ranked + first
+        m = min(<Py_ssize_t> LANES, n - first)
+        row = ranked[0] + first
         for i in range(m):
             best[i] = row[i]
             run[i] = 1
-            longest[i] = 0 if apart and row[i] == background else 1
-        for t in range(1, taps):
+            longest[i] = 1
+            if apart:
+                longest[i] = 0 if row[i] == background else 1
+            if partial:
+                present[i] = <ordered> counts[first + i]
+        for t in range(1, <ordered> taps):
             before = row
-            row = row + pitch
+            row = ranked[t] + first
             for i in range(m):
                 sample = row[i]
                 length = <ordered> (run[i] + 1)
                 length = length if sample == before[i] else 1
                 run[i] = length
-                if counts != NULL:
-                    length = length if t < counts[first + i] else 0
+                if partial:
+                    length = length if t < present[i] else 0
                 if apart:
                     length = 0 if sample == background else length
                 if last_of_ties:
@@ -503,21 +702,14 @@ cdef void longest_run(
                 else:
                     best[i] = sample if length > longest[i] else best[i]
                 longest[i] = length if length > longest[i] else longest[i]
-        for i in range(m):
-            sample = best[i]
-            if keyed:
-                t = (counts[first + i] if counts != NULL else taps) - 1
-                if ranked[max(t, <Py_ssize_t> 0) * pitch + first + i] == absent:
-                    sample = absent
-            out[first + i] = bits_of(sample, keyed)
+        memcpy(out + first, best, m * sizeof(ordered))
 
 
-cdef void mode_of_many(
-    ordered* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
-    const Parameters* parameters, const bint last_of_ties,
+cdef inline void mode_of_many(
+    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    const Order* order, const bint last_of_ties,
 ) noexcept nogil:
-    """As `longest_run`, element by element: for runs whose lengths outgrow the type of the samples."""
-    cdef const Order* order = &parameters.order
+    """As `longest_run`, element by element."""
     cdef ordered background = 0
     cdef ordered best, sample
     cdef Py_ssize_t i, t, count, run, longest
@@ -525,60 +717,79 @@ cdef void mode_of_many(
         memcpy(&background, order.value, sizeof(ordered))
     for i in range(n):
         count = counts[i] if counts != NULL else taps
-        best = ranked[i]
+        best = ranked[0][i]
         longest = run = 0
         for t in range(count):
-            sample = ranked[t * pitch + i]
-            run = run + 1 if t and sample == ranked[(t - 1) * pitch + i] else 1
+            sample = ranked[t][i]
+            run = run + 1 if t and sample == ranked[t - 1][i] else 1
             if order.has_value and sample == background:
                 continue
             if run > longest or (last_of_ties and run == longest):
                 longest = run
                 best = sample
-        if order.keyed and count and ranked[(count - 1) * pitch + i] == largest(<ordered> 0):
-            best = largest(<ordered> 0)
-        out[i] = bits_of(best, order.keyed)
+        out[i] = best
+
+
+cdef inline void mode_by(
+    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    const Parameters* parameters, const bint last_of_ties,
+) noexcept nogil:
+    cdef const Order* order = &parameters.order
+    cdef ordered absent = largest(<ordered> 0)
+    cdef Py_ssize_t i, t
+    if taps >= SHORT:
+        mode_of_many(out, ranked, taps, counts, n, order, last_of_ties)
+    elif counts != NULL and order.has_value:
+        longest_run(out, ranked, taps, counts, n, order, True, True, last_of_ties)
+    elif counts != NULL:
+        longest_run(out, ranked, taps, counts, n, order, True, False, last_of_ties)
+    elif order.has_value:
+        longest_run(out, ranked, taps, counts, n, order, False, True, last_of_ties)
+    else:
+        longest_run(out, ranked, taps, counts, n, order, False, False, last_of_ties)
+    if not order.keyed:
+        return
+    if counts == NULL:
+        to_floats(out, <const ordered*> out, ranked[taps - 1], n)
+        return
+    for i in range(n):
+        t = max(counts[i], <int32_t> 1) - 1
+        out[i] = absent if ranked[t][i] == absent else bits_of(out[i], True)
 
 
 cdef void mode(
-    ordered* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """The most frequent value, of several the smallest."""
-    if taps < 127:
-        longest_run(out, ranked, pitch, taps, counts, n, parameters, False)
-    else:
-        mode_of_many(out, ranked, pitch, taps, counts, n, parameters, False)
+    mode_by(out, ranked, taps, counts, n, parameters, False)
 
 
 cdef void last_mode(
-    ordered* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """The most frequent value, of several the largest."""
-    if taps < 127:
-        longest_run(out, ranked, pitch, taps, counts, n, parameters, True)
-    else:
-        mode_of_many(out, ranked, pitch, taps, counts, n, parameters, True)
+    mode_by(out, ranked, taps, counts, n, parameters, True)
 
 
 cdef void distinct(
-    int64_t* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    int64_t* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
-    cdef int32_t found[64]
+    cdef int32_t found[LANES]
     cdef const ordered* row
     cdef const ordered* before
     cdef Py_ssize_t i, first, m
     cdef int32_t t
     for first in range(0, n, 64):
-        m = min(<Py_ssize_t> 64, n - first)
-        row = ranked + first
+        m = min(<Py_ssize_t> LANES, n - first)
+        row = ranked[0] + first
         for i in range(m):
             found[i] = 1
         for t in range(1, <int32_t> taps):
             before = row
-            row = row + pitch
+            row = ranked[t] + first
             if counts == NULL:
                 for i in range(m):
                     found[i] = found[i] + (row[i] != before[i])
@@ -590,7 +801,7 @@ cdef void distinct(
 
 
 cdef void entropy(
-    double* out, const ordered* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    double* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """log n - sum c log c / n over runs of c equal samples, by a table of c log c."""
@@ -602,7 +813,7 @@ cdef void entropy(
         total = 0
         run = 1
         for t in range(1, count):
-            if ranked[t * pitch + i] == ranked[(t - 1) * pitch + i]:
+            if ranked[t][i] == ranked[t - 1][i]:
                 run = run + 1
             else:
                 total = total + table[run]
@@ -614,12 +825,13 @@ cdef void entropy(
 
 # --- the most frequent value, of several the one that comes first: nothing is sorted
 
-cdef inline void compare_pairs(ordered* out, const Piece* piece, Py_ssize_t taps, const Order* order) noexcept nogil:
+cdef void first_by_pairs(
+    ordered* out, const ordered** samples, Py_ssize_t taps, Py_ssize_t n, const Order* order,
+) noexcept nogil:
     """Count the samples that each equals."""
-    cdef const ordered* rows = <const ordered*> piece.rows
-    cdef ordered equal[64]
-    cdef ordered most[64]
-    cdef ordered best[64]
+    cdef ordered equal[LANES]
+    cdef ordered most[LANES]
+    cdef ordered best[LANES]
     cdef ordered background = 0
     cdef ordered sample
     cdef const ordered* row
@@ -627,17 +839,17 @@ cdef inline void compare_pairs(ordered* out, const Piece* piece, Py_ssize_t taps
     cdef Py_ssize_t first, i, t, u, m
     if order.has_value:
         memcpy(&background, order.value, sizeof(ordered))
-    for first in range(0, piece.n, 64):
-        m = min(<Py_ssize_t> 64, piece.n - first)
+    for first in range(0, n, 64):
+        m = min(<Py_ssize_t> LANES, n - first)
         for i in range(m):
             most[i] = 0
             best[i] = background
         for t in range(taps):
-            row = rows + t * piece.pitch + first
+            row = samples[t] + first
             for i in range(m):
                 equal[i] = 0
             for u in range(taps):
-                other = rows + u * piece.pitch + first
+                other = samples[u] + first
                 for i in range(m):
                     equal[i] = <ordered> (equal[i] + (other[i] == row[i]))
             if order.has_value:
@@ -648,19 +860,6 @@ cdef inline void compare_pairs(ordered* out, const Piece* piece, Py_ssize_t taps
                 best[i] = sample if equal[i] > most[i] else best[i]
                 most[i] = equal[i] if equal[i] > most[i] else most[i]
         memcpy(out + first, best, m * sizeof(ordered))
-
-
-cdef void first_by_pairs(
-    ordered* out, double* counts, const ordered** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
-    void* room, const Parameters* parameters,
-) noexcept nogil:
-    """By comparing each sample with every other."""
-    cdef Piece piece = laid_out(room, taps, n, sizeof(ordered), False)
-    while piece.first < n:
-        piece.n = min(piece.pitch, n - piece.first)
-        fill(&piece, samples, valid, taps, False, False)
-        compare_pairs(out + piece.first, &piece, taps, &parameters.order)
-        piece.first = piece.first + piece.n
 
 
 cdef inline ordered first_of(
@@ -721,7 +920,7 @@ cdef void first_mode(
     cdef ordered* ranked = <ordered*> room
     cdef Py_ssize_t i, count
     if counts == NULL and taps <= FEW and not order.keyed:
-        first_by_pairs(out, counts, samples, valid, taps, n, room, parameters)
+        first_by_pairs(out, samples, taps, n, order)
         return
     for i in range(n):
         out[i] = bits_of(
@@ -739,6 +938,7 @@ cdef void add_floats(dict finishes, str dtype, str result, const ordered* exampl
 
 cdef void add(dict finishes, str dtype, const ordered* example):
     finishes["lanes", "sort", dtype] = <size_t> sort[ordered]
+    finishes["lanes", "sort each", dtype] = <size_t> sort_each[ordered]
     finishes["lanes", "first mode", dtype] = <size_t> first_mode[ordered]
     finishes["sorted", "quantile", dtype, "same"] = <size_t> whole_quantile[ordered]
     finishes["sorted", "mean", dtype, "float64"] = <size_t> mean_between[ordered]
@@ -767,7 +967,26 @@ def tables():
     return {}, finishes
 
 
-def room(Py_ssize_t taps, Py_ssize_t width, bint by_itself):
-    """Bytes of scratch for windows of so many samples of `width` bytes, sorted together or each by itself."""
-    cdef Py_ssize_t together = 0 if by_itself else max(ROOM, taps * width * ALIGNMENT) + 4 * ROOM
-    return together + 2 * taps * width + 4 * ALIGNMENT
+def room(Py_ssize_t taps, Py_ssize_t width, samples):
+    """Bytes of scratch for windows of so many samples of `width` bytes, as `driver.Program` takes them."""
+    cdef Order order
+    cdef Desk desk
+    order.shares, order.shift = samples["shares"], samples["shift"]
+    order.rows, order.columns = samples["window"]
+    order.down.registers, order.any_count.registers, order.whole.registers = (
+        samples[name][1] for name in ("down", "any_count", "whole")
+    )
+    order.whole.compiled = <void*> <size_t> samples["whole"][3]
+    return max(lay_out(&desk, NULL, &order, taps, ROOM, width), taps * (2 * width + <Py_ssize_t> sizeof(void*)))
+
+
+def programs():
+    """Addresses of compiled programs, by name."""
+    return {
+        skpool_programs[i].name.decode(): <size_t> skpool_programs[i].run for i in range(skpool_programs_count)
+    }
+
+
+def most_together():
+    """The most samples that are sorted many windows at once."""
+    return MOST_IN_NETWORK

@@ -8,18 +8,34 @@ driver is the only one that loops over rows, columns and windows.
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport malloc
 
+cdef enum:
+    MOST_IN_NETWORK = 256           # samples of a window that are sorted together with others
+
+cdef struct Steps:
+    # A program on rows, see `skpool.backends.networks`: where minimum and maximum of two rows go, and the two.
+    const int16_t* steps
+    Py_ssize_t count
+    Py_ssize_t registers
+    const int16_t* ranks            # the row of each rank
+    void* compiled                  # the program as a `program_t`, or NULL
+
 cdef struct Order:
     # How the samples of a window are sorted, and what is made of them by how many count.
     void* finish                    # a `sorted_t`,
     Py_ssize_t width                # and the bytes of its results
     bint keyed                      # samples are keys of floats: the largest is NaN,
     bint omits                      # and counts as absent
-    const int16_t* network          # comparators for any count: two places, and which of them are wanted later,
-    Py_ssize_t comparators          # their number; 0: too many samples for a network
-    const int16_t* whole_network    # and for windows that count all their samples
-    Py_ssize_t whole_comparators
+    bint chooses                    # results of whole windows are their samples of one rank, as they are
+    bint shares                     # windows are `shift` elements apart and share their columns:
+    Py_ssize_t rows                 # tap r * columns + c is column c of row r,
+    Py_ssize_t columns              # and that of column 0 begins a row that goes on to the last one
+    Py_ssize_t shift
+    Steps down                      # sorts a shared column
+    Steps any_count                 # sorts a window, whose columns are sorted if they are shared,
+    Steps whole                     # of which all samples count
     const int32_t* low              # ranks by count,
     const int32_t* high
+    const int32_t* last
     const double* weight            # and weights, by count or by rank
     char value[8]                   # a sample that is treated apart, if `has_value`
     bint has_value
@@ -71,11 +87,13 @@ ctypedef void (*lanes_t)(
     const Parameters* parameters,
 ) noexcept nogil
 
-# The result of sorted samples: element i has that of rank r at sorted[r * pitch + i]. `counts` tells how many of the
-# `taps` samples count, the lowest of them, or is NULL where all do. Where none does, any value will do.
+# A program that was compiled: it writes the rows of the ranks that it finds, and no other registers.
+ctypedef void (*program_t)(void** rows, Py_ssize_t n) noexcept nogil
+
+# The result of sorted samples: `ranked` has a row for each rank that is wanted. `counts` tells how many of the `taps`
+# samples of each element count, the lowest of them, or is NULL where all do. Where none does, any value will do.
 ctypedef void (*sorted_t)(
-    void* out, const void* ranked, Py_ssize_t pitch, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
-    const Parameters* parameters,
+    void* out, const void** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n, const Parameters* parameters,
 ) noexcept nogil
 
 cdef enum:
