@@ -258,6 +258,12 @@ cdef void compact(
         if stride == 2:
             for j in range(columns):
                 row[j] = source[2 * j]
+        elif stride == 3:
+            for j in range(columns):
+                row[j] = source[3 * j]
+        elif stride == 4:
+            for j in range(columns):
+                row[j] = source[4 * j]
         else:
             for j in range(columns):
                 row[j] = source[j * stride]
