@@ -69,7 +69,7 @@ class _Regions:
     def pooling(self, plan, image, mask=None, indices=False):
         """What a backend is to do for an image whose last axis are channels."""
         given = None if self.labels is None else self.labels[self.known]
-        return backend.Pooling(plan, self.backend, image, mask, given, indices)
+        return backend.Pooling(plan, self.backend, image, mask, given, self.background, indices)
 
     def settle(self, pooling):
         """Give a pooling that has looked at the image its rows, or refuse a negative label."""
@@ -77,7 +77,7 @@ class _Regions:
             pooling.use_given(self.known)
             self.rows = self.labels
         else:
-            self.rows = pooling.found(self.background)
+            self.rows = pooling.found()
             self.known = np.ones(self.rows.size, np.bool_)
         if pooling.outside or (self.labels is None and self.rows.size and self.rows[0] < 0):
             self.refuse_negative()
@@ -231,6 +231,8 @@ def region_pool(
         dtype,
         **reduction_parameters,
     )
+    if plan.nearest_first:
+        raise ValueError("`ties` must not be 'center' for regions, which have none, got 'center'")
     labels, background = _checked_labels(labels), _checked_background(background)
     axis = plan.channel_axis
     spatial = image.shape if axis is None else image.shape[:axis] + image.shape[axis + 1 :]

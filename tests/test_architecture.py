@@ -42,6 +42,7 @@ FLOORS = {
         "backends.cpu",
         "backends.order",
         "backends.boxes",
+        "backends.grouped",
         "backends.labels",
         "backends.gpu",
         "backends.chunked",

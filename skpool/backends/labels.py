@@ -3,7 +3,8 @@
 A pass (`Pooling.collect`) reads labels and image once and gives one entry for each group and channel: a sum, an
 extremum, a count. Most reductions take one pass, those that need to know something of a group first take two: the
 mean for deviations, the extremum for exponentials, and the largest magnitude where powers left the range of float64.
-What a state becomes is the business of the same functions that finish windows (`skpool.backends.cpu`).
+What a state becomes is the business of the same functions that finish windows (`skpool.backends.cpu`). Order
+statistics count first, and then sort the samples of one channel after the other (`skpool.backends.grouped`).
 
 Design: blocks of pixels have a table each, so a table must be small beside its block, and the layout may depend on
 the label image only, that results do not depend on `workers`. The range of the labels is guessed from every 61st
@@ -22,7 +23,8 @@ import numpy as np
 
 from .. import threads
 from ..kernels import labels as kernels
-from . import cpu
+from . import cpu, grouped
+from .order import ORDERS, order_of
 
 _FUNCTIONS = kernels.table()
 _FLOAT64 = np.dtype(np.float64)
@@ -180,7 +182,8 @@ class Pooling:
     image, mask : ndarray or None
         With the channels, at least one, as the last axis.
     labels : ndarray of uint64 or None
-        The labels to look for; None: all.
+        The labels to look for; None: all but the background.
+    background : int or None
     indices : bool
         Whether places are asked for.
     """
@@ -190,6 +193,7 @@ class Pooling:
     image: np.ndarray
     mask: np.ndarray | None = None
     labels: np.ndarray | None = None
+    background: int | None = None
     indices: bool = False
 
     def __post_init__(self):
@@ -224,32 +228,39 @@ class Pooling:
         list of ndarray of uint64
             One for each collector, of shape (channels, groups, words). The last group is empty.
         """
-        numbers = [value or 0.0 for value in self.plan.parameters.values()] + [0.0, 0.0]
+        first, own_second = self.numbers
         steps = {
             "omit": _FUNCTIONS["omit", self.rows.name] if self.plan.omit_nan else 0,
             "map": _FUNCTIONS[map, self.rows.name] if map else 0,
             "kernel": cpu._FUNCTIONS.kernels[kernel] if kernel else 0,
             "relative": relative,
-            "parameters": (numbers[0], numbers[1] if second is None else second),
+            "parameters": (first, own_second if second is None else second),
             "collectors": [(_FUNCTIONS[key], plane) for key, plane in collectors],
         }
-        first = self.layout is None
-        for layout in self.label_image.layouts(self.labels) if first else [self.layout]:
-            tables = self._tables(layout, steps, known, first)
+        new = self.layout is None
+        for layout in self.label_image.layouts(self.labels) if new else [self.layout]:
+            tables = self._tables(layout, steps, known, new)
             if not tables.spread:
                 break
-        if first:
+        if new:
             self._settle(replace(layout, most=0), tables.outside)
         entries = [np.empty((self.channels, self.groups, _WORDS[key[0]]), np.uint64) for key, plane in collectors]
-        areas = np.empty(self.groups, np.int64) if first and self.has_areas else None
+        areas = np.empty(self.groups, np.int64) if new and self.has_areas else None
         tables.join(entries, areas, self.low % 2**64, self.groups, self.label_image.workers)
-        if first:
+        if new:
             key, _ = collectors[0]
             counts = entries[0][..., -1]
             self.counts = counts.view(np.float64) if key in _FLOAT_COUNTS else counts.astype(np.float64)
             if self.labels is None:
                 self.occupied = (self.counts[0] if areas is None else areas) > 0
         return entries
+
+    @property
+    def numbers(self):
+        """The two parameters of the reduction that row functions read; those of order statistics are not theirs."""
+        row = self.plan.reduction.name
+        given = () if row in ORDERS else self.plan.parameters.values()
+        return (*(value or 0.0 for value in given), 0.0, 0.0)[:2]
 
     @property
     def has_areas(self):
@@ -283,11 +294,11 @@ class Pooling:
         self.low = int(lows.min()) if ends else 0
         self.groups = max(ends, default=0) - self.low + 1
 
-    def found(self, background):
-        """The labels that occur, in order, less `background`; sets the places of their groups."""
+    def found(self):
+        """The labels that occur, in order, less the background; sets the places of their groups."""
         self.places = np.flatnonzero(self.occupied[:-1])
         labels = self._labels_at(self.places)
-        if background is not None and (of_background := labels == background).any():
+        if self.background is not None and (of_background := labels == self.background).any():
             self.places, labels = self.places[~of_background], labels[~of_background]
         return labels
 
@@ -303,10 +314,40 @@ class Pooling:
             [layout] = self.label_image.layouts(self.labels)
             self._settle(layout, False)
         self.places = np.full(known.size, self.groups - 1)
+        self.places[known] = self._given_places()
+
+    def _given_places(self):
         if not self.label_image.pixels:
-            return
-        given = np.arange(self.labels.size) if self.layout.keys is not None else self.labels - np.uint64(self.low)
-        self.places[known] = given.astype(np.int64)
+            return np.full(self.labels.size, self.groups - 1)
+        if self.layout.keys is not None:
+            return np.arange(self.labels.size)
+        return (self.labels - np.uint64(self.low)).astype(np.int64)
+
+    def counted(self, channel):
+        """The groups that have a row and count pixels of a channel, and these pixels.
+
+        Returns
+        -------
+        places, counts : (k,) ndarray of int64
+            Of each group: its place, and how many pixels it counts, at least 1.
+        samples, numbers : (pixels,) ndarray
+            In row-major order: the pixels that count, in the image's type, and which of the k groups each is in.
+        """
+        if self.labels is None:
+            self.found()
+        places = self.places if self.labels is None else self._given_places()
+        counts = self.counts[channel, places].astype(np.int64)
+        places, counts = places[counts > 0], counts[counts > 0]
+        samples = self.image[..., channel].astype(self.plan.image_dtype.newbyteorder("="), copy=False).reshape(-1)
+        numbers = _painted(self, places, np.arange(places.size, dtype=np.uint32)[:, None], places.size).reshape(-1)
+        if counts.sum() == samples.size:
+            return places, counts, samples, numbers
+        counts_here = numbers < places.size
+        if self.mask is not None:
+            counts_here &= self.mask[..., channel].reshape(-1)
+        if self.plan.omit_nan:
+            counts_here &= ~np.isnan(samples)
+        return places, counts, samples[counts_here], numbers[counts_here]
 
 
 #: Collectors whose counts are floats.
@@ -349,6 +390,8 @@ class Outcome:
         Type of what the finish gives.
     divisor : float or None
         What an average divides by, in place of the count.
+    counts : ndarray or None
+        What the finish takes for the counts, of shape (channels, groups), if others than those of the pixels.
     scale : ndarray or None
         What results are to be multiplied by.
     indices : ndarray or None
@@ -359,6 +402,7 @@ class Outcome:
     finish: tuple | None
     natural: np.dtype
     divisor: float | None = None
+    counts: np.ndarray | None = None
     scale: np.ndarray | None = None
     indices: np.ndarray | None = None
 
@@ -497,6 +541,27 @@ def _center(pooling):
     return center
 
 
+def _sorted(pooling):
+    """Reductions that look at all samples of a group at once."""
+    plan, rows = pooling.plan, pooling.rows
+    order = order_of(plan, rows)
+    words = order.finish == "mean" and rows.kind != "f"
+    natural = {"same": cpu._kept(rows, plan.image_dtype), "int64": np.dtype(np.int64)}.get(order.result, _FLOAT64)
+    pooling.collect((("count",), 0))
+    state = np.zeros((1 + words, pooling.channels, pooling.groups), np.uint64 if words else natural)
+    for channel in range(pooling.channels):
+        places, counts, *pixels = pooling.counted(channel)
+        if places.size:
+            state[:, channel, places] = grouped.finished(*pixels, counts, order, plan.reduction.counts_nan)
+    if order.finish != "mean":
+        return Outcome(state, None, natural)
+    start, stop, _ = order.ranks(np.maximum(pooling.counts, 1).astype(np.int64))
+    if words and plan.dtype.kind in "iu":
+        natural = np.dtype(f"{rows.kind}8")
+    reading = cpu._reading("two words" if words else "float64", rows)
+    return Outcome(state, ("avg", reading, natural.name), natural, counts=(stop - start).astype(np.float64))
+
+
 _RECIPES: dict[str, Callable] = {
     "max": _extremum,
     "min": _extremum,
@@ -511,6 +576,7 @@ _RECIPES: dict[str, Callable] = {
     "soft": _exponential,
     "var": _moments,
     "std": _moments,
+    **dict.fromkeys(ORDERS, _sorted),
 }
 
 
@@ -525,12 +591,13 @@ def _finished(pooling, outcome, places=slice(None)):
     state = np.ascontiguousarray(outcome.state[:, :, places])
     if outcome.finish is None:
         return state[0].view(outcome.natural)
-    counts = np.ascontiguousarray(pooling.counts[:, places])
+    counts = pooling.counts if outcome.counts is None else outcome.counts
+    counts = np.ascontiguousarray(counts[:, places])
     out = np.empty(counts.shape, outcome.natural)
-    numbers = [value or 0.0 for value in pooling.plan.parameters.values()] + [0.0, 0.0]
+    numbers = pooling.numbers
     common, finishes = cpu._FUNCTIONS.common, cpu._FUNCTIONS.finishes
     function = common["finish", "count"] if outcome.finish == ("count",) else finishes[outcome.finish]
-    kernels.finish(out, state, counts.reshape(-1), function, (*numbers[:2], outcome.divisor or 0.0))
+    kernels.finish(out, state, counts.reshape(-1), function, (*numbers, outcome.divisor or 0.0))
     if outcome.scale is not None:
         with np.errstate(all="ignore"):
             out *= outcome.scale[:, places]
@@ -577,10 +644,15 @@ def paint(pooling, values, chosen, fill):
     ndarray
         Of the shape of the label image, with the channels last.
     """
+    return _painted(pooling, pooling.places[chosen], values[chosen], fill)
+
+
+def _painted(pooling, places, values, fill):
+    """An image of each pixel's values, those of the groups at some places given."""
     layout, channels, dtype = pooling.layout, values.shape[1], values.dtype
     size = _places(max(pooling.groups - 2, 0))
     table = np.full((size + 1, channels), fill, dtype)
-    table[pooling.places[chosen]] = values[chosen]
+    table[places] = values
     out = np.empty((*pooling.image.shape[:-1], channels), dtype)
     low = np.full(layout.lows.shape, pooling.low % 2**64, np.uint64)
     pooling.label_image.kernel.paint(

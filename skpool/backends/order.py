@@ -20,6 +20,11 @@ def key_of(value):
     return np.where(np.isnan(value), largest, np.where(bits < 0, bits ^ largest, bits)).astype(integer)
 
 
+def value_of(key, dtype):
+    """The float of a type that an integer stands for."""
+    return np.where(key < 0, key ^ np.iinfo(key.dtype).max, key).view(dtype)
+
+
 # --- what is made of sorted samples
 
 
