@@ -484,6 +484,11 @@ def run(plan, image, *, mask=None, out=None, places=None, workers=None):
         out = np.empty(plan.shape, plan.dtype)
     if not out.size:
         return out
+    if not plan.samples:  # an image without pixels, in bins
+        out[...] = plan.fill_value
+        if places is not None:
+            places[...] = -1
+        return out
     if plan.reduction.name in ORDERS and plan.samples > MOST_SAMPLES:
         return _one_by_one(plan, image, mask, out)
     native = out if out.dtype.isnative else np.empty(plan.shape, plan.dtype)

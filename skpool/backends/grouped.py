@@ -14,7 +14,6 @@ import numpy as np
 
 from .order import key_of, value_of
 
-
 #: Samples that are looked at before it is asked whether any more are needed.
 _CHUNK = 2**16
 
@@ -124,7 +123,7 @@ def _half_of_sum(low, high):
         return (low.astype(np.float64) + high) * 0.5
     low, high = (samples.astype(f"{low.dtype.kind}8") for samples in (low, high))
     middle, half = (low & high) + ((low ^ high) >> 1), (low ^ high) & 1
-    exact = (-(2**61) <= middle) & (middle < 2**61)
+    exact = (middle >= -(2**61)) & (middle < 2**61)
     # Beyond, float64 rounds to multiples of 512: a half tells on which side.
     return np.where(exact, (2 * middle + half) * 0.5, (middle | half).astype(np.float64))
 
