@@ -154,7 +154,8 @@ def region_pool(
         Threads. Default: as many as are available to the process, one for small images. Results do not depend on it.
     **reduction_parameters
         What the reduction takes beside these: see its own function. With ``return_indices`` (of ``"max"`` and
-        ``"min"``) indices are returned too.
+        ``"min"``) indices are returned too. ``"mode"`` takes `ties` other than ``"center"``, for regions have none;
+        `background` is always that of the labels.
 
     Returns
     -------
@@ -191,7 +192,8 @@ def region_pool(
         region_pool(image, ((angle / np.pi + 1) * sectors / 2).astype(int) % sectors, background=None)  # sectors
 
     Sums of floats are those of fixed blocks of pixels, in double precision: results are the same bits for any number
-    of threads, and any memory layout.
+    of threads, and any memory layout. Order statistics (``"median"``, ``"mode"`` and their kin) sort the samples of one
+    channel at a time, on one thread, and take some 60 bytes for each.
 
     References
     ----------
@@ -232,7 +234,7 @@ def region_pool(
         **reduction_parameters,
     )
     if plan.nearest_first:
-        raise ValueError("`ties` must not be 'center' for regions, which have none, got 'center'")
+        raise ValueError("`ties` must not be 'center' for regions, which have no centre, got 'center'")
     labels, background = _checked_labels(labels), _checked_background(background)
     axis = plan.channel_axis
     spatial = image.shape if axis is None else image.shape[:axis] + image.shape[axis + 1 :]

@@ -6,12 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from plans import PLAIN_REDUCTIONS
+from plans import required
 
 import skpool
 from skpool import reference, windows
 from skpool.backends import cpu
 from skpool.plan import make_plan
+from skpool.reductions import REDUCTIONS
 from skpool.windows import Bins, Sliding, Tables
 
 DTYPES = ("bool", "uint8", "int16", "int64", "uint64", "float16", "float32", "float64")
@@ -86,20 +87,20 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("reduction", PLAIN_REDUCTIONS)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_adaptive(dtype, reduction):
-    rng = np.random.default_rng([DTYPES.index(dtype), list(PLAIN_REDUCTIONS).index(reduction)])
+    rng = np.random.default_rng([DTYPES.index(dtype), list(REDUCTIONS).index(reduction)])
     for (shape, outputs), bins in zip(CASES, itertools.cycle(windows.BIN_ENDS), strict=False):
         image = make_image(rng, shape, dtype, reduction)
         channel_axis = rng.choice([None, 0, len(shape) - 1]) if len(shape) > 2 else None
         kept = outputs if channel_axis is None else tuple(o for i, o in enumerate(outputs) if i != channel_axis)
         plan = make_plan(
             shape, image.dtype, reduction, Bins(kept, bins), nan_policy=rng.choice(["propagate", "omit"]).item(),
-            min_count=int(rng.integers(1, 3)), channel_axis=channel_axis,
+            min_count=int(rng.integers(1, 3)), channel_axis=channel_axis, **required(reduction),
         )  # fmt: skip
         mask = rng.random(shape) < 0.7 if rng.random() < 0.5 else None
-        assert_equals_twin(plan, image, mask, PLAIN_REDUCTIONS[reduction].indices and rng.random() < 0.5)
+        assert_equals_twin(plan, image, mask, REDUCTIONS[reduction].indices and rng.random() < 0.5)
 
 
 def test_bins_of_any_size_and_more_widths_than_are_pooled_together():
@@ -113,7 +114,24 @@ def test_bins_of_any_size_and_more_widths_than_are_pooled_together():
         image = make_image(rng, shape, "float32")
         for reduction in ("max", "avg", "var", "count"):
             plan = make_plan(shape, image.dtype, reduction, Tables(tuple(tables)), nan_policy="omit")
-            assert_equals_twin(plan, image, rng.random(shape) < 0.8, PLAIN_REDUCTIONS[reduction].indices)
+            assert_equals_twin(plan, image, rng.random(shape) < 0.8, REDUCTIONS[reduction].indices)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "float32"])
+def test_images_without_pixels(dtype, reduction):
+    own = required(reduction)
+    for shape, channel_axis in (((0, 5), None), ((5, 0), None), ((5, 0, 3), -1)):
+        image, channels = np.zeros(shape, dtype), shape[2:]
+        arguments = own | {"fill_value": 1, "channel_axis": channel_axis}
+        pooled = skpool.adaptive_pool(image, (2, 3), reduction, **arguments)
+        np.testing.assert_array_equal(pooled, np.ones((2, 3, *channels)))
+        np.testing.assert_array_equal(skpool.global_pool(image, reduction, **arguments), np.ones(channels))
+        pyramid = skpool.spatial_pyramid_pool(image, (1, 2), reduction, **arguments)
+        np.testing.assert_array_equal(pyramid, np.ones(math.prod([5, *channels])))
+        if REDUCTIONS[reduction].indices:
+            _, indices = skpool.global_pool(image, reduction, return_indices=True, **arguments)
+            np.testing.assert_array_equal(indices, np.full(channels, -1))
 
 
 def slow_area(image, outputs):
@@ -228,9 +246,9 @@ def test_nothing_to_pool():
 # ---------------------------------------------------------------- tall windows share nodes
 
 
-@pytest.mark.parametrize("reduction", PLAIN_REDUCTIONS)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_tall_windows(reduction):
-    rng = np.random.default_rng(list(PLAIN_REDUCTIONS).index(reduction))
+    rng = np.random.default_rng(list(REDUCTIONS).index(reduction))
     for shape, dtype, mode in itertools.product(
         [(90, 3), (2, 70, 2)], ["uint8", "float32"], ["ignore", "constant", "wrap"]
     ):
@@ -242,9 +260,10 @@ def test_tall_windows(reduction):
             (*ahead, taps, 3), (*ahead, int(rng.integers(1, 3)), 1), ((0, 0),) * len(ahead) + ((before, 20), (1, 1)),
             mode=mode, ceil_mode=bool(rng.integers(2)),
         )  # fmt: skip
-        plan = make_plan(shape, image.dtype, reduction, layout, nan_policy=rng.choice(["propagate", "omit"]).item())
+        nan_policy = rng.choice(["propagate", "omit"]).item()
+        plan = make_plan(shape, image.dtype, reduction, layout, nan_policy=nan_policy, **required(reduction))
         mask = rng.random(shape) < 0.8 if rng.random() < 0.4 else None
-        assert_equals_twin(plan, image, mask, PLAIN_REDUCTIONS[reduction].indices and rng.random() < 0.7)
+        assert_equals_twin(plan, image, mask, REDUCTIONS[reduction].indices and rng.random() < 0.7)
 
 
 # ---------------------------------------------------------------- pyramids of bins and fractional windows

@@ -203,6 +203,20 @@ GRID = (
 )
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_reductions_of_boxes_are_those_that_it_says(reduction):
+    """Any other of the registry is refused with their names."""
+    for function, names in (
+        (skpool.roi_pool, functions.POOL_REDUCTIONS),
+        (skpool.roi_align, functions.ALIGN_REDUCTIONS),
+    ):
+        if reduction in names:
+            assert function(RAMP, [(0, 0, 4, 4)], 2, reduction=reduction).shape == (1, 2, 2)
+        else:
+            with pytest.raises(ValueError, match=f"`reduction` must be one of {', '.join(map(repr, names))}, got"):
+                function(RAMP, [(0, 0, 4, 4)], 2, reduction=reduction)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("reduction", functions.POOL_REDUCTIONS)
 def test_roi_pool(reduction, dtype):

@@ -787,5 +787,20 @@ def test_samples_of_large_images(reduction, name):
         assert_matches(alone, samples, None, pooled[output].reshape(1))
 
 
+# ---------------------------------------------------------------- order statistics
+
+
+def test_a_quantile_at_a_sample_is_that_sample():
+    """What lies beyond it has no weight, be it infinite or to be rounded."""
+    assert skpool.percentile_pool(np.array([1, 2, 9]), 3, q=50, method="midpoint", dtype=int) == 2
+    image = np.array([1, 2, math.inf])
+    for method, parameter in (("linear", 50), ("midpoint", 50), ("hazen", 50), ("linear", 0)):
+        expected = np.percentile(image[:2], 50 + parameter, method="lower")
+        assert skpool.percentile_pool(image, 3, q=parameter, method=method) == expected
+    for dtype in FLOATS:
+        largest = np.full(3, np.finfo(dtype).max, dtype)
+        assert skpool.median_pool(largest, 3) == largest[0] == REDUCTIONS["median"].define(largest)
+
+
 if __name__ == "__main__":
     print(json.dumps(digests()))

@@ -32,7 +32,7 @@ def neighbour(name):
 grid = neighbour("test_grid")
 LABEL_DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 CASES_FOR_EACH = 8
-required = neighbour("plans").required
+required, words_of = neighbour("plans").required, neighbour("plans").words_of
 relaxed = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 
 
@@ -167,6 +167,7 @@ def realised(case, rng, reduction, dtype):
     if not REDUCTIONS[reduction].indices:
         del case["return_indices"]
     parameters = grid.some_parameters(rng, REDUCTIONS[reduction])
+    parameters.pop("background", None)  # that of the labels is meant
     if parameters.get("ties") == "center":
         parameters["ties"] = "first"
     return image, label_image, case | parameters
@@ -391,6 +392,90 @@ def test_exponentials_beyond_the_range():
     np.testing.assert_allclose(region_pool(image, label_image, "soft"), expected, rtol=1e-15)
 
 
+# ---------------------------------------------------------------- order statistics
+
+#: Images that are sorted in different ways: one word of 32 bits for sample and label, one of 64, numbered first.
+SORTED = {
+    "narrow": lambda rng, size: rng.integers(0, 200, size, np.uint8),
+    "truths": lambda rng, size: rng.random(size) < 0.5,
+    "signed": lambda rng, size: rng.integers(-(2**31), 2**31, size, np.int32),
+    "float16": lambda rng, size: rng.normal(size=size).astype(np.float16),
+    "wide": lambda rng, size: rng.normal(size=size),
+    "wide whole numbers": lambda rng, size: rng.integers(-(2**63), 2**63, size),
+    "large unsigned": lambda rng, size: rng.integers(2**64 - 9, 2**64 - 1, size, np.uint64, endpoint=True),
+    "few values far apart": lambda rng, size: rng.choice(np.array([2**64 - 1, 2**64 - 2, 1, 0], np.uint64), size),
+    "all alike": lambda rng, size: np.full(size, -1.5e300),
+}
+
+CALLS = (
+    ("median", {}),
+    *(
+        ("percentile", {"q": 37, "method": method})
+        for method in words_of(REDUCTIONS["percentile"].parameters["method"])
+    ),
+    ("trimmed_mean", {"proportion": 0.2}),
+    ("rank", {}),
+    ("rank", {"top": 3}),
+    ("rank", {"rule": "weighted", "decay": 0.1}),
+    ("rank", {"rule": "weighted", "decay": 0.9, "top": 2}),
+    *(("mode", {"ties": ties}) for ties in ("smallest", "largest", "first")),
+    ("nunique", {}),
+    ("entropy", {}),
+)
+
+
+@pytest.mark.parametrize("labels", [1, 7, 150])
+@pytest.mark.parametrize("name", SORTED)
+def test_order_statistics(name, labels):
+    rng = grid.generator(name, labels)
+    image, label_image = SORTED[name](rng, 500), rng.integers(0, labels, 500)
+    for reduction, parameters in CALLS:
+        assert_region_pools(image, label_image, reduction, background=None, **parameters)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_order_statistics_of_64_bits(dtype):
+    high, label_image = np.iinfo(dtype).max, np.array([1, 1, 1, 2, 2, 2, 2])
+    image = np.array([high - 1, high, high - 1, high, 0, high - 2, 1], dtype)
+    for reduction, parameters, expected in (
+        ("mode", {}, [high - 1, 0]),
+        ("mode", {"ties": "largest"}, [high - 1, high]),
+        ("percentile", {"q": 100, "method": "lower"}, [high, high]),
+        ("percentile", {"q": 60, "method": "higher"}, [high, high - 2]),
+        ("median", {"dtype": dtype}, [high - 1, (high - 1) // 2]),
+        ("trimmed_mean", {"dtype": dtype, "proportion": 0.4}, [high - 1, (high - 1) // 2]),
+        ("rank", {"dtype": dtype}, [high - 1, high - 1]),
+    ):
+        pooled = region_pool(image, label_image, reduction, **parameters)
+        assert pooled.tolist() == expected
+
+
+@pytest.mark.parametrize("values", ["few", "many"])
+def test_first_of_many_ties(values):
+    """Of samples that lie far apart, in regions that end at once, late, and never."""
+    rng = grid.generator("ties", values)
+    image = rng.integers(0, {"few": 3, "many": 2**40}[values], 200_000)
+    label_image = np.repeat([1, 2, 1, 3], 50_000)
+    image[label_image == 3] = np.arange(50_000) // 2 - 7
+    image[50_000:100_000] = np.arange(50_000)
+    image[99_999] = 49_998  # the last one is not alone
+    pooled = region_pool(image, label_image, "mode", ties="first")
+    expected = [REDUCTIONS["mode"].define(image[label_image == k], ties="first", background=None) for k in (1, 2, 3)]
+    assert pooled.tolist() == expected
+    assert pooled[1:].tolist() == [49_998, -7]
+
+
+def test_medians_are_numpys():
+    rng = grid.generator("medians")
+    label_image = rng.integers(0, 300, (300, 400))
+    for image in (rng.normal(size=(300, 400)), rng.integers(0, 256, (300, 400), np.uint8)):
+        parts = [image[label_image == label] for label in range(300)]
+        pooled = region_pool(image, label_image, "median", background=None)
+        np.testing.assert_array_equal(pooled, [np.median(part) for part in parts])
+        pooled = region_pool(image, label_image, "percentile", q=90, background=None)
+        np.testing.assert_allclose(pooled, [np.percentile(part, 90) for part in parts], rtol=1e-15)
+
+
 # ---------------------------------------------------------------- peers
 
 
@@ -406,6 +491,7 @@ def test_as_scipy():
         "min": ndimage.minimum,
         "var": ndimage.variance,
         "std": ndimage.standard_deviation,
+        "median": ndimage.median,
     }.items():
         pooled = region_pool(image, label_image, reduction, labels=index)
         np.testing.assert_allclose(pooled, function(image, label_image, index), rtol=1e-12)
@@ -638,6 +724,8 @@ IMAGE, LABELS = np.arange(6.0).reshape(2, 3), np.array([[1, 1, 2], [0, 2, 2]])
         (ValueError, "`reduction` must be one of", {"reduction": "middle"}),
         (TypeError, "`q` is not a parameter of reduction 'avg'", {"q": 1}),
         (ValueError, "`p` must be > 0", {"reduction": "lp", "p": -1}),
+        (ValueError, "`ties` must not be 'center' for regions", {"reduction": "mode", "ties": "center"}),
+        (TypeError, "`q` must be given for reduction 'percentile'", {"reduction": "percentile"}),
         (TypeError, "`mask` must be boolean", {"mask": LABELS}),
         (ValueError, "`mask` must have the shape of the image", {"mask": np.ones((3, 2), bool)}),
         (ValueError, "`nan_policy` must be one of", {"nan_policy": "ignore"}),

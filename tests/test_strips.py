@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from plans import PLAIN_REDUCTIONS
+from plans import required
 from skimage import data
 
 import skpool
 from skpool import corner_pool, strip_pool
-from skpool.reductions import as_sum
+from skpool.reductions import REDUCTIONS, as_sum
 from skpool.strips import _CORNERS
 
 relaxed = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -246,18 +246,19 @@ def test_bad_arguments_of_corner_pool(arguments, error, parts):
 # ---------------------------------------------------------------- strips
 
 
-@pytest.mark.parametrize("reduction", PLAIN_REDUCTIONS)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("dtype", ["?", "u1", "i4", "f4", "f8"])
 def test_strips_are_windows_of_whole_lines(reduction, dtype):
     image = an_image((5, 6, 7), dtype)
+    own = required(reduction)
     for axis in range(-3, 3):
         window = [1, 1, 1]
         window[axis] = image.shape[axis]
-        expected = skpool.pool(image, window, reduction)
-        kept = strip_pool(image, axis, reduction, keepdims=True)
+        expected = skpool.pool(image, window, reduction, **own)
+        kept = strip_pool(image, axis, reduction, keepdims=True, **own)
         assert kept.dtype == expected.dtype
         np.testing.assert_array_equal(kept, expected)
-        np.testing.assert_array_equal(strip_pool(image, axis, reduction), expected.squeeze(axis))
+        np.testing.assert_array_equal(strip_pool(image, axis, reduction, **own), expected.squeeze(axis))
 
 
 @given(

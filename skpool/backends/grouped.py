@@ -153,28 +153,25 @@ def _weighted_sum(grouped, order):
     return np.add.reduceat(weights[ranks] * grouped.values(grouped.ordered[places]), ends - taken)
 
 
-def _tied(grouped, background):
-    """Which runs are as long as any of their group; a run of the background has no length."""
-    lengths = grouped.lengths
-    if background is not None:
-        lengths = np.where(grouped.values(grouped.run_codes) == background, 0, lengths)
-    return lengths == grouped.of_runs(np.maximum.reduceat(lengths, grouped.firsts))
+def _tied(grouped):
+    """Which runs are as long as any of their group."""
+    return grouped.lengths == grouped.of_runs(np.maximum.reduceat(grouped.lengths, grouped.firsts))
 
 
 def _mode(grouped, order):
-    tied = np.flatnonzero(_tied(grouped, order.value))
+    tied = np.flatnonzero(_tied(grouped))
     return grouped.values(grouped.run_codes[tied[np.searchsorted(tied, grouped.firsts)]])
 
 
 def _last_mode(grouped, order):
-    tied = np.flatnonzero(_tied(grouped, order.value))
+    tied = np.flatnonzero(_tied(grouped))
     after = grouped.firsts + grouped.runs
     return grouped.values(grouped.run_codes[tied[np.searchsorted(tied, after) - 1]])
 
 
 def _first_mode(grouped, order):
     """Of the values of tied runs, that of the first sample."""
-    is_tied = _tied(grouped, order.value)
+    is_tied = _tied(grouped)
     tied = grouped.run_codes[is_tied]
     per_group = np.add.reduceat(is_tied, grouped.firsts, dtype=np.int64)
     found = tied[np.cumsum(per_group) - per_group]
