@@ -193,7 +193,7 @@ def region_pool(
 
     Sums of floats are those of fixed blocks of pixels, in double precision: results are the same bits for any number
     of threads, and any memory layout. Order statistics (``"median"``, ``"mode"`` and their kin) sort the samples of one
-    channel at a time, on one thread, and take some 60 bytes for each.
+    channel at a time, on one thread, and need 15 to 100 bytes for each.
 
     References
     ----------
