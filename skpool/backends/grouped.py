@@ -2,7 +2,7 @@
 
 Design: a sample becomes an integer in the same order, and the number of its group is put above it, so that one sort of
 these codes brings all groups into order at once, few or many, and equal samples of a group are a run of equal codes.
-(4096 x 4096 float32 in 1024 groups: 0.1 s; sorted by group, then each group by itself: 1 s; `np.lexsort`: 2.4 s.)
+(4096 x 4096 float32 in 1024 groups: 0.5 s, the sort 0.1 s; by group, then each by itself: 1 s; `np.lexsort`: 2.4 s.)
 Samples too wide for that are numbered first, in their order.
 """
 
