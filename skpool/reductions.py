@@ -286,7 +286,7 @@ def quantile_ranks(counts, q, method="linear"):
     weight = index - floor
     if method in BETWEEN:
         weight = BETWEEN[method](weight)
-    low = np.where(weight == 1, high, low)
+    low, high = np.where(weight == 1, high, low), np.where(weight == 0, low, high)  # no part of an infinity
     return low, high, np.where(low == high, 0.0, weight)
 
 

@@ -120,7 +120,9 @@ def _between(low, high, weight):
 def _half_of_sum(low, high):
     """The means of two samples, rounded once."""
     if low.dtype.kind == "f":
-        return (low.astype(np.float64) + high) * 0.5
+        low = low.astype(np.float64)
+        mean = (low + high) * 0.5
+        return np.where(np.isinf(mean), low * 0.5 + high * 0.5, mean)
     low, high = (samples.astype(f"{low.dtype.kind}8") for samples in (low, high))
     middle, half = (low & high) + ((low ^ high) >> 1), (low ^ high) & 1
     exact = (middle >= -(2**61)) & (middle < 2**61)
