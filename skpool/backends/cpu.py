@@ -484,7 +484,7 @@ def run(plan, image, *, mask=None, out=None, places=None, workers=None):
         out = np.empty(plan.shape, plan.dtype)
     if not out.size:
         return out
-    if not plan.samples:  # an image without pixels, in bins
+    if not plan.samples:  # no pixels, or none before the first tap of a footprint
         out[...] = plan.fill_value
         if places is not None:
             places[...] = -1
