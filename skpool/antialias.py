@@ -10,7 +10,7 @@ import numpy as np
 
 from . import documents, windows
 from .averages import averaged, checked_weights, counted_pixels
-from .plan import checked_channel_axis, checked_image_dtype
+from .plan import checked_channel_axis, checked_image_dtype, make_plan
 from .pooling import pool, pooled_by, unwrapped
 from .reductions import WEIGHTED_AVG, as_float
 from .windows import Sliding, Tables, Taps
@@ -73,17 +73,19 @@ def weighted_avg_pool(
 def _vectors(taps):
     """One vector for each axis whose outer product the weights are, exactly; None if there are none."""
     weight = taps.weight
+    if sum(length > 1 for length in weight.shape) < 2:
+        return None
     pivot = np.unravel_index(np.abs(weight).argmax(), weight.shape)
     vectors = []
-    for axis, length in enumerate(weight.shape):
+    for axis in range(weight.ndim):
         through = weight[tuple(slice(None) if a == axis else place for a, place in enumerate(pivot))]
         through = through if axis == 0 else through / weight[pivot]
         vectors.append(through)
-        if length > 1 and through.sum() == 0:
+        sums = np.append(0, np.cumsum(through[through != 0]))
+        if len(np.unique(sums)) < len(sums):  # the weights of a clipped window may add up to 0 along this axis
             return None
     product = functools.reduce(np.multiply.outer, vectors)
-    several = sum(length > 1 for length in weight.shape) > 1
-    return tuple(vectors) if several and np.array_equal(product, weight) else None
+    return tuple(vectors) if np.array_equal(product, weight) else None
 
 
 def _axis_by_axis(image, vectors, geometry, given):
@@ -93,7 +95,7 @@ def _axis_by_axis(image, vectors, geometry, given):
     axes = geometry.axes([length for axis, length in enumerate(image.shape) if axis != channel_axis])
     if given["dtype"] is None and given["out"] is None:
         given = given | {"dtype": as_float(image.dtype)}
-    unfinished = {"cval": given["cval"], "channel_axis": channel_axis, "workers": given["workers"]}
+    unfinished = {"cval": given["cval"], "channel_axis": channel_axis, "workers": given["workers"], "dtype": np.float64}
     for axis, vector in enumerate(vectors):
         tables = [windows.whole(table.outputs if a < axis else table.length) for a, table in enumerate(axes)]
         tables[axis] = axes[axis]
@@ -121,18 +123,24 @@ def _with_image_weights(
     out,
     workers,
 ):
-    """Two weighted averages, of the image times its weights and of these: sum w v x / sum w v."""
+    """Two weighted averages, of the image times its weights and of these: sum w v x / sum w v.
+
+    What does not count has the weight 0, and is not masked: the sum of the window's weights, which cancels between the
+    two, might be 0 without it.
+    """
     array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
+    make_plan(array.shape, array.dtype, "avg", geometry, cval, nan_policy, min_count, fill_value, channel_axis, dtype)
     weights = checked_weights(image_weights, array, channel_axis, "image_weights")
     used = weights > 0 if mask is None else mask & (weights > 0)
-    with np.errstate(invalid="ignore", over="ignore"):
-        products = np.multiply(array, weights, dtype=np.float64)
-    averages = [
-        pooled_by(Sliding, geometry, pixels, "avg", cval=value, mask=used, channel_axis=channel_axis, workers=workers)
-        for pixels, value in ((products, cval), (weights, 1))
-    ]
+    common = {"channel_axis": channel_axis, "workers": workers}
     taps = geometry._replace(footprint=geometry.weights.unweighted, weights=None)
-    counts = pooled_by(Sliding, taps, array, "count", mask=used, channel_axis=channel_axis, workers=workers)
+    counts = pooled_by(Sliding, taps, array, "count", mask=used, **common)
+    with np.errstate(invalid="ignore", over="ignore"):
+        products = np.where(used, np.multiply(array, weights, dtype=np.float64), 0)
+    averages = [
+        pooled_by(Sliding, geometry, pixels, "avg", cval=value, **common)
+        for pixels, value in ((products, cval), (np.where(used, weights, 0), 1))
+    ]
     return averaged(*averages, counts, image, min_count, fill_value, dtype, out)
 
 
@@ -168,7 +176,7 @@ def blur_pool(
         if mask is not None or nan_policy == "omit":
             mask = pool(array, max_window, "count", **common) > 0
         array = pool(array, max_window, "max", **common)
-    weights = functools.reduce(np.multiply.outer, [[math.comb(size - 1, tap) for tap in range(size)]] * spatial)
+    weights = functools.reduce(np.multiply.outer, [[math.comb(size - 1, tap) for tap in range(size)]] * spatial, 1)
     return weighted_avg_pool(
         np.ma.MaskedArray(array, ~mask) if masked_array else array,
         np.asarray(weights),

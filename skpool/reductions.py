@@ -368,7 +368,10 @@ def _weighted_avg(samples, weights):
     if not np.isfinite(samples).all():
         return float(np.sum(samples * weights) / np.sum(weights))
     total = sum(weight * Fraction(value) for weight, value in zip(exact, samples.tolist(), strict=True))
-    return total / sum(exact)
+    divisor = sum(exact)
+    if not divisor:  # the others of a clipped window would make up for it
+        return math.copysign(math.inf, total) if total else math.nan
+    return total / divisor
 
 
 @dataclass(frozen=True)
