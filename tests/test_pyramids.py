@@ -381,6 +381,38 @@ def test_no_copy_of_the_image_is_made(dtype):
         assert peak < 0.9 * image.nbytes
 
 
+# ---------------------------------------------------------------- labels
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i4", "u8"])
+@pytest.mark.parametrize("ties", ["smallest", "largest", "first", "center"])
+def test_modes_are_those_of_whole_blocks(ties, dtype):
+    """Unless levels are pooled from each other: then they are modes of modes, which is another thing."""
+    differ = False
+    for shape, downscale, channel_axis in [
+        ((16, 24), 2, None),
+        ((13, 22), 3, None),
+        ((6, 9, 14), 2, 0),
+        ((21,), 2, None),
+    ]:
+        image = np.random.default_rng(11).integers(0, 2 if dtype == "?" else 5, shape).astype(dtype)
+        mask = np.random.default_rng(12).random(shape) < 0.6
+        own = {"reduction": "mode", "ties": ties, "channel_axis": channel_axis, "downscale": downscale}
+        for more in ({}, {"background": 0}, {"mask": mask}, {"mask": mask, "min_count": 3, "fill_value": 1}):
+            direct = pool_pyramid(image, recursive=False, **own, **more)
+            for number, level in enumerate(direct[1:], 1):
+                window = downscale**number
+                whole = skpool.mode_pool(image, window, ties=ties, channel_axis=channel_axis, **more)
+                assert level.dtype == image.dtype
+                np.testing.assert_array_equal(level, whole)
+            for level, same in zip(pool_pyramid(image, **own, **more), direct, strict=True):
+                np.testing.assert_array_equal(level, same)
+            modes_of_modes = pool_pyramid(image, recursive=True, **own, **more)
+            np.testing.assert_array_equal(modes_of_modes[1], direct[1])
+            differ |= any((a != b).any() for a, b in zip(modes_of_modes, direct, strict=True))
+    assert differ
+
+
 # ---------------------------------------------------------------- which levels there are
 
 
