@@ -8,6 +8,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     weighted_avg_pool, blur_pool           antialias.py    windows with weights
     roi_pool, roi_align, ...               boxes.py        boxes of an image
     pool_pyramid, ...                      pyramids.py     levels, and what is carried between them
+    labels that stay alive in them         survivors.py
     corner_pool, strip_pool                strips.py       whole lines
     fractional_max_pool, max_unpool, ...   sampling.py     windows of drawn sizes; the way back
     block_reduce, patch_skimage, ...       dropin.py       scikit-image's own names

@@ -646,9 +646,9 @@ def spatial_pyramid_pool(
 ) -> NDArray[Any]: ...
 def pool_pyramid(
     image: ArrayLike, max_layer: SupportsIndex = -1, downscale: _Sizes = 2, *, reduction: _Reduction = "avg", recursive:
-    bool | None = None, min_size: SupportsIndex = 1, channel_axis: SupportsIndex | None = None, mask: NDArray[np.bool] |
-    None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1, fill_value: _Real | np.bool | None
-    = None, workers: SupportsIndex | None = None, **reduction_parameters: Any
+    bool | None = None, min_size: SupportsIndex = 1, preserve_labels: bool = False, channel_axis: SupportsIndex | None =
+    None, mask: NDArray[np.bool] | None = None, nan_policy: _NanPolicy = "propagate", min_count: SupportsIndex = 1,
+    fill_value: _Real | np.bool | None = None, workers: SupportsIndex | None = None, **reduction_parameters: Any
 ) -> list[NDArray[Any]]: ...
 def pyramid_transforms(
     shape: Sequence[SupportsIndex], max_layer: SupportsIndex = -1, downscale: _Sizes = 2, *, min_size: SupportsIndex =

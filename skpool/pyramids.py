@@ -10,6 +10,7 @@ for every level. Sums of integers are carried as long as float64 holds them; bey
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from . import windows
 from .plan import Plan, checked_channel_axis, make_plan
 from .pooling import checked_mask, pool, unwrapped
 from .reductions import REDUCTIONS, as_count, as_image, as_sum, reduction_named
+from .survivors import Keeper
 from .threads import check_workers
 
 __all__ = ["pool_pyramid", "pyramid_transforms"]
@@ -229,6 +231,15 @@ class _Task:
             lengths = [windows.LARGEST] * len(self.spatial)
         return tuple(min(product, length) for product, length in zip(self.products[level], lengths, strict=True))
 
+    def axes(self, level):
+        """The windows of a level along each spatial axis."""
+        sizes = zip(self.spatial, self.window(level), strict=True)
+        return [windows.sliding(self.image.shape[axis], size, size) for axis, size in sizes]
+
+    def counted(self, level):
+        """Which windows of a level count enough samples; None: all."""
+        return self.pooled(level, "count") >= self.plan.min_count if self.is_counting else None
+
     def pooled(self, level, name=None, **keywords):
         """A level from the image, by the task's own reduction or by another with its own `keywords`."""
         plan = self.plan
@@ -258,12 +269,12 @@ class _Task:
 
     def counts_of_full_image(self, level):
         """Samples in each window of a level if all count: one number if none is partial, else one for each."""
-        axes = list(zip(self.spatial, self.window(level), strict=True))
-        if not any(self.image.shape[axis] % window for axis, window in axes):
+        axes = self.axes(level)
+        if not any(axis.length % axis.window for axis in axes):
             return math.prod(self.window(level))
         counts = [np.ones(length, np.int64) for length in self.image.shape]
-        for axis, window in axes:
-            counts[axis] = windows.sliding(self.image.shape[axis], window, window).counts
+        for place, axis in zip(self.spatial, axes, strict=True):
+            counts[place] = axis.counts
         return functools.reduce(np.multiply, np.ix_(*counts))
 
     def is_exact(self, level):
@@ -358,16 +369,33 @@ def _finished(task, level, states, counts):
     return values
 
 
-def _recursed(task):
+def _recursed(task, preserve_labels):
     """All levels but the image, each pooled from the one before; and the masks of their samples (or None)."""
     levels, masks = [task.image], [task.mask]
     for _ in range(task.levels):
-        image, mask = levels[-1], masks[-1]
-        before = replace(task, image=image, mask=mask)
+        before = replace(task, image=levels[-1], mask=masks[-1])
         levels.append(before.pooled(1))
-        counts = before.pooled(1, "count") if before.is_counting else None
-        masks.append(None if counts is None else counts >= task.plan.min_count)
+        masks.append(before.counted(1))
+        if preserve_labels:
+            _preserve(before, levels[-1:], masks[-1:])
     return levels[1:], masks[1:]
+
+
+def _preserve(task, levels, counted):
+    """Keep alive in each level what the one before has, the image first; channel by channel."""
+    axes = [task.axes(number) for number in range(1, len(levels) + 1)]
+    for image, mask, *level_by_level in _channels((task.image, task.mask, *levels, *counted), task.plan.channel_axis):
+        keeper = Keeper(image, mask, task.plan.parameters["background"])
+        for level, own, tables in zip(level_by_level, level_by_level[len(levels) :], axes, strict=False):
+            keeper.keep(level, own, tables)
+
+
+def _channels(arrays, channel_axis):
+    """The arrays of each channel in turn, None for None."""
+    if channel_axis is None:
+        return [arrays]
+    moved = (array if array is None else np.moveaxis(array, channel_axis, 0) for array in arrays)
+    return zip(*(itertools.repeat(None) if array is None else array for array in moved), strict=False)
 
 
 def _counting(task):
@@ -386,6 +414,7 @@ def pool_pyramid(
     reduction="avg",
     recursive=None,
     min_size=1,
+    preserve_labels=False,
     channel_axis=None,
     mask=None,
     nan_policy="propagate",
@@ -419,6 +448,9 @@ def pool_pyramid(
         before them, which is faster and another number: a median of medians, a mode of modes.
     min_size : int
         No axis becomes shorter than this. Axes that do not shrink may be.
+    preserve_labels : bool
+        For ``reduction="mode"`` of booleans and integers: every label that a level has is in the next one too, as long
+        as that has windows enough (the `background` of `mode_pool` need not be). See Notes.
     channel_axis : int, optional
         The axis that is not pooled. Default: every axis is spatial.
     mask : ndarray of bool, optional
@@ -460,6 +492,14 @@ def pool_pyramid(
     integers, and those of 32-bit integers over more than 2**20 samples, are pooled from the image, so that they are
     exact.
 
+    Pyramids of labels: the mode of modes is not the mode of the block, so ``recursive=True`` and the default differ.
+    Small labels are outvoted by either. `preserve_labels` gives those that a level would lose a window that holds
+    samples of them, to the rarest first: the window with the most samples of it, of equal ones the first in row-major
+    order, whose winner has another one. Where there is none, winners move on to other windows that hold them. In that
+    way as many labels live as can; no winner dies for another, and windows that need not change do not. Equally rare
+    labels come in ascending order. Channels are labelled apart; pixels that do not count hold no labels. What windows
+    hold are samples of the image, of the level before under ``recursive=True``.
+
     References
     ----------
     L. Williams, "Pyramidal parametrics", SIGGRAPH 1983.
@@ -481,14 +521,28 @@ def pool_pyramid(
     [[[5, 5, 5, 1], [5, 5, 1, 1], [5, 2, 3, 3], [2, 2, 5, 3]], [[5, 1], [2, 3]], [[5]]]
     >>> pool_pyramid(labels, reduction="mode", recursive=True)[-1]
     array([[1]])
+
+    A label of one pixel is kept where it is:
+
+    >>> labels = np.array([[0, 0, 0, 0], [0, 9, 0, 0]])
+    >>> pool_pyramid(labels, 1, reduction="mode")[1]
+    array([[0, 0]])
+    >>> pool_pyramid(labels, 1, reduction="mode", preserve_labels=True)[1]
+    array([[9, 0]])
     """
     if recursive is not None and not isinstance(recursive, bool | np.bool_):
         raise TypeError(f"`recursive` must be None, True or False, got {recursive!r}")
+    if not isinstance(preserve_labels, bool | np.bool_):
+        raise TypeError(f"`preserve_labels` must be True or False, got {preserve_labels!r}")
     if workers is not None:
         workers = check_workers(workers)
     row = reduction_named(reduction)
     masked_array = isinstance(image, np.ma.MaskedArray)
     array, mask = unwrapped(image, mask, channel_axis)
+    if preserve_labels and reduction != "mode":
+        raise ValueError(f"`preserve_labels` must be False for all reductions but 'mode', got {reduction!r}")
+    if preserve_labels and array.dtype.kind not in "biu":
+        raise ValueError(f"`preserve_labels` must be False for images that are not of labels, got {array.dtype}")
     parameters = row.checked_parameters(reduction_parameters, array.dtype)
     first = make_plan(
         array.shape,
@@ -507,9 +561,11 @@ def pool_pyramid(
     factors, products = _products(array.shape, max_layer, downscale, min_size, first.channel_axis)
     task = _Task(array, mask, first, factors, products, nan_policy, workers)
     if recursive and task.carried is None:
-        levels, masks = _recursed(task)
+        levels, masks = _recursed(task, preserve_labels)
     else:
         levels = _levels(task, recursive)
+        if preserve_labels:
+            _preserve(task, levels, [task.counted(number) for number in range(1, len(levels) + 1)])
         masks = [count >= first.min_count for count in _levels(_counting(task), None)] if masked_array else []
     if not masked_array:
         return [array, *levels]

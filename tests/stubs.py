@@ -95,6 +95,7 @@ PARAMETERS = {
     "output_shape": "_Outputs",
     "overlapping": "bool",
     "padding": "_Sizes | Sequence[tuple[SupportsIndex, SupportsIndex]] | _NamedPadding",
+    "preserve_labels": "bool",
     "pseudo_random": "bool",
     "ratio": "_Real | Sequence[_Real]",
     "recursive": "bool",

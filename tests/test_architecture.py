@@ -15,7 +15,7 @@ import pytest
 from plans import required
 
 import skpool
-from skpool import adaptive, boxes, pooling, pyramids, reductions, regions, sampling, strips
+from skpool import adaptive, antialias, boxes, pooling, pyramids, reductions, regions, sampling, strips
 from skpool.plan import make_plan
 from skpool.reductions import REDUCTIONS, REQUIRED, Parameter, Reduction
 
@@ -36,6 +36,7 @@ FLOORS = {
         "strips",
         "antialias",
         "averages",
+        "survivors",
     ),
     "backends": (
         "backends",
@@ -75,7 +76,9 @@ MODULES = {
 }
 CYTHON = {path.name: path for path in sorted(SOURCE.rglob("*.p[yx][xd]"))}
 POOLING = [
-    name for module in (pooling, adaptive, pyramids, sampling, strips, boxes, regions) for name in module.__all__
+    name
+    for module in (pooling, adaptive, antialias, pyramids, sampling, strips, boxes, regions)
+    for name in module.__all__
 ]
 FUNCTIONS = {name: getattr(skpool, name) for name in skpool.__all__ if inspect.isfunction(getattr(skpool, name))}
 

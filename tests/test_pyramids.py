@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from plans import PLAIN_REDUCTIONS, required
+from scipy import sparse
+from scipy.sparse import csgraph
 from skimage import data, transform
 
 import skpool
@@ -413,6 +415,164 @@ def test_modes_are_those_of_whole_blocks(ties, dtype):
     assert differ
 
 
+def blocks(shape, sizes):
+    """The samples of each block of an image."""
+    for place in np.ndindex(*(-(-length // size) for length, size in zip(shape, sizes, strict=True))):
+        yield tuple(slice(i * size, (i + 1) * size) for i, size in zip(place, sizes, strict=True))
+
+
+def most_survivors(wanted, held):
+    """How many labels can have a window each, of windows that hold some: a maximum matching, by SciPy."""
+    graph = np.array([[label in window for window in held] for label in wanted], int)
+    if not graph.size:
+        return 0
+    return int((csgraph.maximum_bipartite_matching(sparse.csr_array(graph), "column") >= 0).sum())
+
+
+label_images = hnp.arrays(
+    st.sampled_from([np.uint8, np.int16, np.uint64]),
+    hnp.array_shapes(min_dims=1, max_dims=3, max_side=11),
+    elements=st.integers(0, 12),
+)
+
+
+@given(label_images, st.integers(2, 3), st.booleans(), st.sampled_from([None, 0, 3]), st.floats(0.3, 1.3), st.data())
+@settings(relaxed, max_examples=300)
+def test_labels_survive_while_windows_suffice(image, downscale, recursive, background, kept, draw):
+    """As many as a maximum matching of labels and windows has edges, and every winner that was alive."""
+    mask = np.random.default_rng(image.size).random(image.shape) < kept
+    rules = {"background": background, "min_count": draw.draw(st.integers(1, 2)), "fill_value": 12}
+    rules["ties"] = draw.draw(st.sampled_from(["smallest", "largest", "first", "center"]))
+    levels = pool_pyramid(
+        image, downscale=downscale, reduction="mode", recursive=recursive, preserve_labels=True, mask=mask, **rules
+    )
+    before, alive_in = image, mask
+    for number, level in enumerate(levels[1:], 1):
+        source, own, block = (before, alive_in, downscale) if recursive else (image, mask, downscale**number)
+        counted = skpool.count_pool(source, block, mask=own) >= rules["min_count"]
+        plain = skpool.mode_pool(source, block, mask=own, **rules)
+        held = [{*source[cut][own[cut]].tolist()} for cut in blocks(source.shape, (block,) * image.ndim)]
+        wanted = {*before[alive_in].tolist()} - {background}
+        winners, survivors = ({*array[counted].tolist()} & wanted for array in (plain, level))
+        assert level.dtype == image.dtype
+        np.testing.assert_array_equal(level[~counted], 12)
+        for label, window, counts in zip(level.flat, held, counted.flat, strict=True):
+            assert label in window or not counts
+        assert winners <= survivors
+        assert len(survivors) == most_survivors(
+            wanted, [window for window, counts in zip(held, counted.flat, strict=True) if counts]
+        )
+        if winners == wanted:
+            np.testing.assert_array_equal(level, plain)
+        before, alive_in = level, counted
+
+
+@given(
+    hnp.arrays(np.uint8, st.sampled_from([(2, 4), (4, 4), (2, 2, 4), (8,), (3, 5)]), elements=st.integers(0, 9)),
+    st.sampled_from([None, 0]),
+)
+@settings(relaxed, max_examples=150)
+def test_no_choice_of_winners_keeps_more_labels(image, background):
+    """By trying every label of every window."""
+    level = pool_pyramid(image, 1, reduction="mode", background=background, preserve_labels=True)[1]
+    choices = [np.unique(image[block]).tolist() for block in blocks(image.shape, (2,) * image.ndim)]
+    best = max(len({*chosen} - {background}) for chosen in itertools.product(*choices))
+    assert len({*level.ravel().tolist()} - {background}) == best
+
+
+def test_who_gets_which_window():
+    def kept(image, **arguments):
+        return pool_pyramid(np.array(image), 1, reduction="mode", preserve_labels=True, **arguments)[1].tolist()
+
+    # The window with the most samples; of equal ones the first in row-major order.
+    assert kept([[0, 0, 9, 0, 9, 9], [0, 0, 0, 0, 0, 0]]) == [[0, 0, 9]]
+    assert kept([[0, 0, 0, 9], [0, 9, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]) == [[9, 0], [0, 0]]
+    # The rarest label chooses first; of equally rare ones the smallest.
+    assert kept([[7, 8, 0, 0, 0, 8], [0, 0, 0, 0, 0, 0]]) == [[7, 0, 8]]
+    assert kept([[7, 8, 0, 0], [8, 0, 0, 0]], background=0) == [[8, 0]]
+    assert kept([[8, 0, 0, 0, 0, 0], [7, 0, 0, 0, 0, 0]]) == [[7, 0, 0]]
+    # A winner that has no other window keeps it, until it can move to one that holds it.
+    assert kept([[1, 1, 2, 2], [1, 5, 2, 2]]) == [[1, 2]]
+    assert kept([[1, 1, 0, 0, 0, 0], [1, 5, 1, 0, 0, 0]]) == [[5, 1, 0]]
+    assert kept([[1, 1, 2, 2, 0, 0, 0, 0], [1, 5, 1, 2, 2, 0, 0, 0]]) == [[5, 1, 2, 0]]
+    assert kept([0, 0, 0, 0, 0, 7, 7, 8, *[0] * 8], downscale=8) == [8, 0]
+    # Who has nowhere to go does not keep others from going.
+    assert kept([*[1] * 7, 5, *[0] * 7, 1, *[0] * 8, *[2] * 7, 4], downscale=8) == [5, 1, 0, 2]
+    # The background need not live.
+    assert kept([[0, 0, 0, 0], [4, 4, 0, 0]], background=0) == [[4, 0]]
+    assert kept([[0, 0, 0, 4], [0, 0, 5, 5]]) == [[0, 5]]
+    # What is masked is not there.
+    mask = np.ones((2, 4), bool)
+    mask[0, 0] = False
+    assert kept([[9, 0, 0, 0], [0, 0, 0, 0]]) == [[9, 0]]
+    assert kept([[9, 0, 0, 0], [0, 0, 0, 0]], mask=mask) == [[0, 0]]
+    masked = np.ma.MaskedArray([[9, 0, 0, 0], [0, 0, 0, 8]], ~mask)
+    level = pool_pyramid(masked, 1, reduction="mode", preserve_labels=True)[1]
+    assert type(level) is np.ma.MaskedArray
+    assert level.tolist() == [[0, 8]]
+
+
+@pytest.mark.parametrize("recursive", [None, True])
+@pytest.mark.parametrize("channel_axis", [0, 1, 2])
+def test_channels_of_labels_are_images_of_their_own(channel_axis, recursive):
+    rng = np.random.default_rng(13)
+    channels = [rng.integers(0, 40, (12, 15)) for _ in range(3)]
+    mask = rng.random((12, 15)) < 0.8
+    own = {"reduction": "mode", "preserve_labels": True, "recursive": recursive, "mask": mask}
+    alone = [pool_pyramid(channel, **own) for channel in channels]
+    levels = pool_pyramid(np.stack(channels, channel_axis), channel_axis=channel_axis, **own)
+    for level, expected in zip(levels, zip(*alone, strict=True), strict=True):
+        np.testing.assert_array_equal(level, np.stack(expected, channel_axis))
+    assert any(
+        (a != b).any()
+        for a, b in zip(alone[0], pool_pyramid(channels[0], **own | {"preserve_labels": False}), strict=True)
+    )
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u8", ">i4", "i8"])
+def test_labels_of_every_type(dtype):
+    """Labels that float64 cannot tell apart; layouts, workers and the order of bytes do not matter."""
+    rng = np.random.default_rng(14)
+    small = rng.integers(0, 2 if dtype == "?" else 60, (40, 41))
+    base = {"u8": 2**63 + 7, "i8": -(2**63), "i1": -30}.get(dtype, 0)
+    image = small.astype(dtype) + np.array(base, dtype) if base else small.astype(dtype)
+    before = image.copy()
+    expected = pool_pyramid(small, reduction="mode", preserve_labels=True)
+    for other, workers in ((image, 1), (np.asfortranarray(image), 3), (image[::-1].copy()[::-1], None)):
+        levels = pool_pyramid(other, reduction="mode", preserve_labels=True, workers=workers)
+        for number, (level, same) in enumerate(zip(levels, expected, strict=True)):
+            if number:
+                np.testing.assert_array_equal(level, same.astype(level.dtype) + np.array(base, level.dtype))
+    np.testing.assert_array_equal(image, before)
+
+
+def test_many_labels_of_a_large_image():
+    """Every label lives as long as there are as many windows as labels; plain modes lose most of them."""
+    image = np.zeros((1024, 1024), np.int32)
+    places = (
+        np.stack(np.unravel_index(np.random.default_rng(15).permutation(image.size // 64)[:900], (128, 128)), 1) * 8
+    )
+    image[places[:, 0], places[:, 1]] = np.arange(1, 901)
+    image[::16] += np.int32(2000) * (image[::16] == 0)
+    plain = pool_pyramid(image, 3, reduction="mode")
+    levels = pool_pyramid(image, 3, reduction="mode", preserve_labels=True)
+    assert len(np.unique(plain[-1])) <= 2
+    for level in levels:
+        assert len(np.unique(level)) == 902
+    assert ((plain[-1] != levels[-1]).sum()) <= 902
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (1,), (1, 1), (3, 0, 5)])
+def test_labels_of_small_images(shape):
+    for recursive in (None, True):
+        plain, kept = (
+            pool_pyramid(np.ones(shape, int), reduction="mode", recursive=recursive, preserve_labels=preserve)
+            for preserve in (False, True)
+        )
+        for a, b in zip(plain, kept, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 # ---------------------------------------------------------------- which levels there are
 
 
@@ -518,6 +678,11 @@ IMAGE = np.arange(24.0).reshape(4, 6)
         ({"dtype": "f4"}, TypeError, ["`dtype`"]),
         ({"reduction": "max", "return_indices": True}, TypeError, ["`return_indices`", "'max'"]),
         ({"divisor": 0}, ValueError, ["`divisor`", "0"]),
+        ({"preserve_labels": 1}, TypeError, ["`preserve_labels`", "True or False", "1"]),
+        ({"preserve_labels": None}, TypeError, ["`preserve_labels`", "None"]),
+        ({"preserve_labels": True}, ValueError, ["`preserve_labels`", "'mode'", "'avg'"]),
+        ({"preserve_labels": True, "reduction": "max"}, ValueError, ["`preserve_labels`", "'mode'", "'max'"]),
+        ({"preserve_labels": True, "reduction": "mode"}, ValueError, ["`preserve_labels`", "labels", "float64"]),
     ],
     ids=str,
 )
