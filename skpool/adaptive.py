@@ -351,6 +351,27 @@ def spatial_pyramid_pool(
     >>> spatial_pyramid_pool(np.arange(16).reshape(4, 4), levels=(1, 2))
     array([15,  5,  7, 13, 15])
     """
+    cells = pyramid_cells(
+        image,
+        levels,
+        reduction,
+        reduction_parameters,
+        weights=weights,
+        rule=rule,
+        channel_axis=channel_axis,
+        mask=mask,
+        nan_policy=nan_policy,
+        min_count=min_count,
+        fill_value=fill_value,
+        dtype=dtype,
+        workers=workers,
+    )
+    join = np.ma.concatenate if isinstance(cells[0], np.ma.MaskedArray) else np.concatenate
+    return join([values.ravel() for values in cells])
+
+
+def pyramid_cells(image, levels, reduction, reduction_parameters, *, weights, rule, channel_axis, **keywords):
+    """The levels of `spatial_pyramid_pool`, each an array with the channels last."""
     windows.one_of(rule, PYRAMID_RULES, "rule")
     if isinstance(levels, str) or not np.iterable(levels):
         raise TypeError(f"`levels` must be a sequence of integers, or of one for each spatial axis, got {levels!r}")
@@ -361,30 +382,20 @@ def spatial_pyramid_pool(
     shape = np.shape(image)
     axis = checked_channel_axis(channel_axis, len(shape))
     lengths = [length for i, length in enumerate(shape) if i != axis]
-    features = []
+    cells = []
     for level in levels:
         bins = windows.per_axis(level, len(lengths), "levels")
         if rule == "he2014" and any(count > length for length, count in zip(lengths, bins, strict=True)):
             raise ValueError(f"`levels` must have at most as many bins as the axes {lengths} samples, got {level!r}")
-        pooled = pooled_by(
-            *PYRAMID_RULES[rule](lengths, bins),
-            image,
-            reduction,
-            dict(reduction_parameters),
-            mask=mask,
-            nan_policy=nan_policy,
-            min_count=min_count,
-            fill_value=fill_value,
-            channel_axis=channel_axis,
-            dtype=dtype,
-            workers=workers,
-        )
+        place = PYRAMID_RULES[rule](lengths, bins)
+        parameters = dict(reduction_parameters)
+        pooled = pooled_by(*place, image, reduction, parameters, channel_axis=channel_axis, **keywords)
         if isinstance(pooled, tuple):
             raise TypeError("`return_indices` is not a parameter of `spatial_pyramid_pool`")
-        features.append((pooled if axis is None else np.moveaxis(pooled, axis, -1)).ravel())
+        cells.append(pooled if axis is None else np.moveaxis(pooled, axis, -1))
     if factors is not None:
-        features = [values * values.dtype.type(1) * factor for values, factor in zip(features, factors, strict=True)]
-    return np.ma.concatenate(features) if isinstance(features[0], np.ma.MaskedArray) else np.concatenate(features)
+        cells = [values * values.dtype.type(1) * factor for values, factor in zip(cells, factors, strict=True)]
+    return cells
 
 
 def _level_weights(weights, count):
