@@ -12,6 +12,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     corner_pool, strip_pool                strips.py       whole lines
     fractional_max_pool, max_unpool, ...   sampling.py     windows of drawn sizes; the way back
     block_reduce, patch_skimage, ...       dropin.py       scikit-image's own names
+    PoolTransformer, ...                   estimators.py   scikit-learn's; imported on demand only
               |
               v
            plan.py                         arguments -> a checked Plan; every rule about arguments
