@@ -13,6 +13,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     fractional_max_pool, max_unpool, ...   sampling.py     windows of drawn sizes; the way back
     block_reduce, patch_skimage, ...       dropin.py       scikit-image's own names
     PoolTransformer, ...                   estimators.py   scikit-learn's; imported on demand only
+    skpool pool, pyramid, info             cli.py          the command line, and its files (files.py)
               |
               v
            plan.py                         arguments -> a checked Plan; every rule about arguments
