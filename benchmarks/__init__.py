@@ -11,6 +11,8 @@
     report.py    table, JSON, picture
     boxes.py     boxes beside ONNX Runtime; a program of its own: ``python -m benchmarks.boxes``
     places.py    adaptive, global, batches and regions beside their peers: ``python -m benchmarks.places``
+    order.py     order statistics, labels and weights beside their peers: ``python -m benchmarks.order``
+    pairs.py     the command line and the table of these programs
     library.py   which build of the library is measured, and how it is called
 
 Run ``python -m benchmarks --help`` in the root of the repository. A new reduction, image or dtype is a row in

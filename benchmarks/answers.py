@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# Reductions that only choose among the samples: no difference is allowed.
-EXACT = {"max", "min"}
+# Reductions that choose among the samples, or take the mean of two: no difference is allowed.
+EXACT = {"max", "min", "median", "mode"}
 
 # For the others, the largest difference that rounding explains, as a part of the largest pixel. Wide enough
 # for the running sums of filters, whose errors pile up along a row: they are less accurate, not another

@@ -1,21 +1,18 @@
 """Boxes beside ONNX Runtime, paired: `python -m benchmarks.boxes [THREADS]`."""
 
 import itertools
-import sys
 from functools import partial
-from statistics import median
 
 import numpy as np
 
 from benchmarks import library
-from benchmarks.timing import Effort, alternate, ratio
+from benchmarks.pairs import Table
 
 BOXES = 1000
 BINS = 7
-EFFORT = Effort(rounds=7, samples=2, first_pass=2)
 
 #: Images (channels, rows, columns), and the least and largest sides of their boxes.
-IMAGES = {"feature map 256 x 56 x 56": ((256, 56, 56), 7, 28), "grey 4096 x 4096": ((1, 4096, 4096), 50, 600)}
+IMAGES = {"256 x 56 x 56": ((256, 56, 56), 7, 28), "4096 x 4096": ((1, 4096, 4096), 50, 600)}
 
 SIZE = {"output_height": BINS, "output_width": BINS}
 
@@ -58,30 +55,27 @@ def onnx_call(op, attributes, image, boxes, threads):
     return lambda: session.run(None, inputs)[0]
 
 
-def main(threads=2):
+def main():
     """Print a line for each image, layout and case."""
+    table = Table("boxes", f"{BOXES} boxes, {BINS} x {BINS} bins, float32, beside ONNX Runtime.")
     skpool = library.load()
     rng = np.random.default_rng(0)
-    print(f"{BOXES} boxes, {BINS} x {BINS} bins, float32, {threads} threads; ratio below 1: skpool is faster")
     for image_name, (shape, *sides) in IMAGES.items():
         image = rng.random(shape, dtype=np.float32)
         boxes = made_boxes(rng, shape[1:], *sides)
         layouts = {"channels first": (image, 0), "channels last": (np.ascontiguousarray(np.moveaxis(image, 0, -1)), -1)}
-        for (name, function, arguments, op, attributes), layout in itertools.product(CASES, layouts):
+        for (case, function, arguments, op, attributes), layout in itertools.product(CASES, layouts):
+            name = f"{case}, {image_name}, {layout}"
+            if not table.wants(name):
+                continue
             pixels, axis = layouts[layout]
             function = getattr(skpool, function)
-            ours = partial(function, pixels, boxes, BINS, channel_axis=axis, workers=threads, **arguments)
-            theirs = onnx_call(op, attributes, image, boxes, threads)
+            ours = partial(function, pixels, boxes, BINS, channel_axis=axis, workers=table.threads, **arguments)
+            theirs = onnx_call(op, attributes, image, boxes, table.threads)
             if op == "RoiAlign":  # theirs divides boxes in float32: bins of whole pixels may differ
                 np.testing.assert_allclose(np.moveaxis(ours(), -1, 1), theirs(), atol=1e-3)
-            seconds = alternate({"skpool": ours, "onnxruntime": theirs}, EFFORT)
-            mine, other = (1e3 * median(found) for found in seconds.values())
-            paired = ratio(seconds, "skpool", "onnxruntime")
-            print(
-                f"{image_name:26s} {layout:15s} {name:21s} {mine:8.2f} ms {other:8.2f} ms "
-                f"ratio {paired.middle:.2f} ({paired.low:.2f} to {paired.high:.2f})"
-            )
+            table.line(name, ours, f"onnxruntime {op}", theirs)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

@@ -1,14 +1,10 @@
 """Windows placed otherwise beside their peers, paired: `python -m benchmarks.places [THREADS]`."""
 
-import sys
-from statistics import median
-
 import numpy as np
 
 from benchmarks import copies, library
-from benchmarks.timing import Effort, alternate, ratio
+from benchmarks.pairs import EFFORT, Table
 
-EFFORT = Effort(rounds=7, samples=2, first_pass=2)
 SIDE = 4096
 
 
@@ -102,23 +98,16 @@ def regions(skpool, threads):
 
 def main():
     """Time every case."""
-    threads = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+    table = Table("places", "Windows placed otherwise beside their peers.")
     skpool = library.load()
     import torch
 
-    torch.set_num_threads(threads)
-    print(f"{'case':26} {'skpool':>9}   {'peer':22} {'its time':>9}   ratio (quartiles)")
+    torch.set_num_threads(table.threads)
     for cases in (plain, batches, regions):
-        for name, call, peers in cases(skpool, threads):
-            for peer, other in peers.items():
-                seconds = alternate({"skpool": call, peer: other}, EFFORT)
-                spread = ratio(seconds, "skpool", peer)
-                mine, theirs = (1e3 * median(seconds[side]) for side in ("skpool", peer))
-                print(
-                    f"{name:26} {mine:6.2f} ms   {peer:22} {theirs:6.2f} ms   "
-                    f"{spread.middle:.2f} ({spread.low:.2f}-{spread.high:.2f})",
-                    flush=True,
-                )
+        for name, call, peers in cases(skpool, table.threads):
+            if table.wants(name):
+                for peer, other in peers.items():
+                    table.line(name, call, peer, other)
 
 
 if __name__ == "__main__":
