@@ -99,7 +99,7 @@ class Row(NamedTuple):
     def call(self, skpool, threads, **result):
         """The library's call, as a function without arguments."""
         function = getattr(skpool, f"{self.reduction}_pool")
-        return partial(function, made(self.image), **self.arguments, workers=threads, **result)
+        return partial(function, made(self.image), workers=threads, **self.arguments | result)
 
     def reusing(self, skpool, threads):
         """The library's call, writing into the memory of an earlier answer."""
@@ -158,9 +158,9 @@ def tinybrain(ndim):
     return Peer(path, prepare)
 
 
-def trimmed(tiles, axis):
-    """The trimmed mean of tiles, as `block_reduce` asks for it."""
-    return resolve_name("scipy.stats.trim_mean")(tiles, 0.1, axis=axis)
+def trimmed(blocks, axis):
+    """The trimmed mean, as `block_reduce` calls functions."""
+    return resolve_name("scipy.stats.trim_mean")(blocks, 0.1, axis=axis)
 
 
 def votes(pixels, answer):
@@ -169,6 +169,10 @@ def votes(pixels, answer):
     return sum(
         (pixels[tuple(slice(first, None, 2) for first in offset)] == answer).view(np.uint8) for offset in offsets
     )
+
+
+DENSE = {"stride": 1, "padding": "same"}
+OMIT = {"nan_policy": "omit"}
 
 
 def dense(size, **arguments):
@@ -182,8 +186,8 @@ def tiles(size, **arguments):
 
 
 def median(size, image, against=None):
-    """The row of a dense median with its edges repeated."""
-    return Row(f"median {size}/1", "median", image, dense(size, mode="edge"), against)
+    """The row of a dense median with its edges repeated, of the image's dtype."""
+    return Row(f"median {size}/1", "median", image, dense(size, mode="edge", dtype=image.dtype), against)
 
 
 def mode(size, image, against=None):
@@ -196,7 +200,6 @@ def labels(dtype, side=SIDE, ndim=2):
     return [Image(dtype, side, ndim, kind) for kind in (SEGMENTS, FEW, MANY)]
 
 
-DENSE = {"stride": 1, "padding": "same"}
 GREY, REAL, FLAWED = Image("uint8"), Image("float32"), Image("float32", nan=0.01)
 TILED = Image("float32", TILED_SIDE)
 SQUARE = np.ones((3, 3), np.uint8)
@@ -240,14 +243,7 @@ ROWS = (
     ENTROPY._replace(image=Image("uint8", CROP), against=peer("skimage.filters.rank.entropy", SQUARE)),
     Row("nunique 3/1", "nunique", GREY, dense(3), ENTROPY),
     *(
-        Row(
-            title,
-            reduction,
-            FLAWED,
-            arguments | {"nan_policy": "omit"},
-            Row(title, reduction, REAL, arguments),
-            limit=2,
-        )
+        Row(title, reduction, FLAWED, arguments | OMIT, Row(title, reduction, REAL, arguments), limit=2)
         for title, reduction, arguments in WITH_NAN
     ),
     *(

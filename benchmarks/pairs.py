@@ -14,24 +14,14 @@ NAME_WIDTH, PEER_WIDTH = 51, 33
 
 
 class Table:
-    """The table that a program prints line by line, and what its command line says.
+    """The table that a program of this name prints line by line, and what its command line says."""
 
-    Parameters
-    ----------
-    program : str
-        The program's name below ``benchmarks``.
-    description : str
-        What it measures.
-    arguments : sequence of str, optional
-        The command line; by default this process's own.
-    """
-
-    def __init__(self, program, description, arguments=None):
+    def __init__(self, program, description):
         parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{program}", description=description)
         parser.add_argument("threads", nargs="?", type=int, default=2, help="threads on every side (default: 2)")
         parser.add_argument("--quick", action="store_true", help="fewer rounds")
         parser.add_argument("--cells", metavar="REGEX", default="", help="only cells in whose name this is found")
-        options = parser.parse_args(arguments)
+        options = parser.parse_args()
         self.threads = options.threads
         self.effort = QUICK if options.quick else EFFORT
         self.wants = re.compile(options.cells).search
