@@ -360,6 +360,7 @@ def _samples(plan, recipe, masked):
         "omits": order.keyed and plan.omit_nan,
         "chooses": (order.finish, order.result, order.keyed) == ("quantile", "same", False)
         and tables["low"][-1] == tables["high"][-1],
+        "halves": order.finish == "quantile" and bool((tables["weight"][tables["low"] != tables["high"]] == 0.5).all()),
         "shares": shares,
         "window": shape,
         "shift": along.step * channels,

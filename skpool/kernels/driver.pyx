@@ -2067,7 +2067,7 @@ cdef class Program:
         order.finish = <void*> <size_t> functions["sorted"]
         order.width = recipe.natural_width
         order.keyed, order.omits = samples["keyed"], samples["omits"]
-        order.chooses = samples["chooses"]
+        order.chooses, order.halves = samples["chooses"], samples["halves"]
         order.shares, order.shift = samples["shares"], samples["shift"]
         order.rows, order.columns = samples["window"]
         take_steps(&order.down, samples["down"])

@@ -444,13 +444,18 @@ cdef void pick(
 ) noexcept nogil:
     """The samples of a run of elements, each at the rank that a table gives for its count."""
     cdef const ordered* row
-    cdef Py_ssize_t i, count
+    cdef Py_ssize_t i
+    cdef int32_t count, least = counts[0], most = counts[0]
     if taps > FEW:
         for i in range(n):
             chosen[i] = ranked[ranks[max(counts[i], <int32_t> 1)]][first + i]
         return
-    memcpy(chosen, ranked[ranks[1]] + first, n * sizeof(ordered))
-    for count in range(2, taps + 1):
+    for i in range(n):
+        least = counts[i] if counts[i] < least else least
+        most = counts[i] if counts[i] > most else most
+    least = max(least, <int32_t> 1)
+    memcpy(chosen, ranked[ranks[least]] + first, n * sizeof(ordered))
+    for count in range(least + 1, most + 1):
         row = ranked[ranks[count]] + first
         if ranks[count] != ranks[count - 1]:
             for i in range(n):
@@ -516,11 +521,15 @@ cdef void quantile(
         m = min(<Py_ssize_t> LANES, n - first)
         pick(low, ranked, order.low, taps, counts + first, first, m)
         pick(high, ranked, order.high, taps, counts + first, first, m)
-        if not order.keyed:
+        if order.halves and order.keyed:
+            mix(out + first, <const ordered*> low, <const ordered*> high, 0.5, m, True)
+        elif order.halves:
+            mix(out + first, <const ordered*> low, <const ordered*> high, 0.5, m, False)
+        elif order.keyed:
+            mix_each(out + first, <const ordered*> low, <const ordered*> high, order.weight, counts + first, m, True)
+        else:
             mix_each(out + first, <const ordered*> low, <const ordered*> high, order.weight, counts + first, m, False)
-            continue
-        mix_each(out + first, <const ordered*> low, <const ordered*> high, order.weight, counts + first, m, True)
-        if not order.omits:
+        if order.keyed and not order.omits:
             pick(last, ranked, order.last, taps, counts + first, first, m)
             spoil(out + first, <const ordered*> last, m)
 

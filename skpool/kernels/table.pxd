@@ -26,6 +26,7 @@ cdef struct Order:
     bint keyed                      # samples are keys of floats: the largest is NaN,
     bint omits                      # and counts as absent
     bint chooses                    # results of whole windows are their samples of one rank, as they are
+    bint halves                     # results lie halfway between two ranks, which may be one
     bint shares                     # windows are `shift` elements apart and share their columns:
     Py_ssize_t rows                 # tap r * columns + c is column c of row r,
     Py_ssize_t columns              # and that of column 0 begins a row that goes on to the last one
