@@ -507,7 +507,7 @@ ONES = np.ones((2, 2))
         ({"weights": ONES, "mask": np.ones((4, 6))}, TypeError, ["`mask`", "float64"]),
         ({"weights": ONES, "workers": 0}, ValueError, ["`workers`", "0"]),
         ({"weights": ONES, "dtype": "U3"}, TypeError, ["`dtype`"]),
-        ({"weights": ONES, "out": np.empty((2, 2))}, ValueError, ["`out`", "(2, 3)", "(2, 2)"]),
+        ({"weights": ONES, "out": np.zeros((2, 2))}, ValueError, ["`out`", "(2, 3)", "(2, 2)"]),
         ({"weights": ONES, "channel_axis": 2}, ValueError, ["`channel_axis`", "2"]),
         ({"weights": np.eye(2), "image": IMAGE.astype("u1"), "cval": 0.5}, ValueError, ["`cval`", "uint8", "0.5"]),
         ({"weights": ONES, "image": IMAGE.astype("u1"), "cval": 0.5}, ValueError, ["`cval`", "uint8", "0.5"]),

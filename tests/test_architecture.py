@@ -42,6 +42,7 @@ FLOORS = {
         "backends",
         "backends.cpu",
         "backends.order",
+        "backends.networks",
         "backends.boxes",
         "backends.grouped",
         "backends.labels",

@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 import skpool
-from skpool.backends.cpu import MOST_IN_NETWORK, MOST_SAMPLES
+from skpool.backends import cpu
+from skpool.backends.cpu import MOST_SAMPLES, MOST_TOGETHER
 from skpool.reductions import VIRTUAL_INDEX
 
 relaxed = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -37,8 +38,8 @@ DTYPES = ("bool", "uint8", "int8", "uint16", "int16", "int32", "uint64", "int64"
 
 def test_windows_take_every_way():
     sizes = [math.prod(window) for window, _, _ in WINDOWS.values()]
-    assert {127, MOST_IN_NETWORK, MOST_SAMPLES} <= {*sizes}
-    assert sum(MOST_IN_NETWORK < size < MOST_SAMPLES for size in sizes) >= 2
+    assert {127, MOST_TOGETHER, MOST_SAMPLES} <= {*sizes}
+    assert sum(MOST_TOGETHER < size < MOST_SAMPLES for size in sizes) >= 2
     assert max(sizes) > MOST_SAMPLES
 
 
@@ -372,3 +373,36 @@ def test_channels_layouts_and_workers(name, reduction):
         np.testing.assert_array_equal(pooled, np.stack(alone, axis))
     for layout in ("Fortran", "strided", "byte-swapped", "backwards"):
         np.testing.assert_array_equal(skpool.pool(grid.LAYOUTS[layout](channels[0]), **arguments), alone[0])
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool"])
+def test_histograms_give_what_networks_give(dtype, seed, monkeypatch):
+    """Large windows of bytes in every geometry, by both ways of ranking samples."""
+    rng = np.random.default_rng(seed)
+    for _ in range(25):
+        axes = int(rng.integers(1, 4))
+        shape = rng.integers(1, (200, 60, 20)[axes - 1], axes)
+        window = tuple(int(rng.integers(1, min(length + 3, 40))) for length in shape)
+        channels = (int(rng.integers(1, 5)),) if rng.random() < 0.3 else ()
+        highest = 2 if dtype == "bool" else int(rng.choice([3, 256]))
+        image = rng.integers(0, highest, (*shape, *channels)).astype(dtype)
+        arguments = {
+            "q": float(rng.integers(0, 101)),
+            "method": str(rng.choice(["linear", "lower", "nearest", "midpoint", "averaged_inverted_cdf"])),
+            "stride": tuple(int(rng.integers(1, size + 2)) for size in window) if rng.random() < 0.5 else 1,
+            "padding": [tuple(map(int, rng.integers(0, size, 2))) for size in window],
+            "mode": str(rng.choice(["ignore", "constant", "edge", "wrap"])),
+            "mask": rng.random(image.shape) < rng.choice([0.05, 0.9]) if rng.random() < 0.4 else None,
+            "dtype": dtype if rng.random() < 0.3 and dtype != "bool" else None,
+            "channel_axis": -1 if channels else None,
+            "workers": int(rng.integers(1, 4)),
+        }
+        results = []
+        for least in (2, 10**6):
+            monkeypatch.setattr(cpu, "LEAST_IN_HISTOGRAM", least)
+            cpu._program.cache_clear()
+            results.append(skpool.percentile_pool(image, window, **arguments))
+        np.testing.assert_array_equal(*results, err_msg=f"{image.shape} {window} {arguments}")
+    monkeypatch.undo()
+    cpu._program.cache_clear()

@@ -23,7 +23,10 @@ from ..windows import ABSENT, CONSTANT, Sliding
 from .networks import NOTHING, program
 from .order import ORDERS, Order, key_of, order_of
 
-_MODULES = ("common", "extrema", "sums", "mapped", "order", "weighted")
+_MODULES = ("common", "extrema", "sums", "mapped", "order", "histogram", "weighted")
+
+#: Samples of a window of bytes from which they are ranked by histograms.
+LEAST_IN_HISTOGRAM = 100
 
 #: Samples of a window beyond which each window that sorts them is a call of its own.
 MOST_SAMPLES = 2**14
@@ -71,6 +74,10 @@ INSTRUCTION_SET = _choose_instruction_set()
 _FUNCTIONS = _load_functions(INSTRUCTION_SET)
 _order = importlib.import_module(f"skpool.kernels.order_{INSTRUCTION_SET}")
 _COMPILED = _order.programs()
+
+#: Samples of a window that are sorted together with those of its neighbours.
+MOST_TOGETHER = _order.most_together()
+_histogram = importlib.import_module(f"skpool.kernels.histogram_{INSTRUCTION_SET}")
 _weights = importlib.import_module(f"skpool.kernels.weighted_{INSTRUCTION_SET}")
 
 
@@ -347,7 +354,7 @@ def _samples(plan, recipe, masked):
     rows = np.ravel_multi_index(taps[:, :columns].T, window[:columns]) if columns else np.zeros(len(taps), np.int64)
     order = recipe.order or Order()
     along, channels = plan.axes[columns], channels or 1
-    together = order.lanes == "sort" and len(taps) <= _order.most_together()
+    together = order.lanes == "sort" and len(taps) <= MOST_TOGETHER
     across = window[columns]
     shape = (len(taps) // across, across) if plan.taps is None else (1, len(taps))
     shares = together and plan.taps is None and along.is_even and along.stride == 1 and min(shape) > 1
@@ -370,7 +377,22 @@ def _samples(plan, recipe, masked):
         "value": None if order.value is None else _bytes_of_row(order.value, recipe, plan),
     }
     samples["room"] = max(_order.room(len(taps), recipe.rows.itemsize, samples), _weights.room())
+    samples["room_each"] = 0
+    if _slides(plan, order, recipe.rows, shape):
+        samples["room"], samples["room_each"] = _histogram.room(shape[0])
     return samples
+
+
+def _slides(plan, order, rows, shape):
+    """Whether windows are ranked by histograms that slide down and across."""
+    last, _ = _columns_and_channels(plan)
+    sliding = plan.axes[max(last - 1, 0) : last + 1]
+    return (
+        (order.lanes, order.finish, rows.itemsize, plan.taps) == ("sort", "quantile", 1, None)
+        and all(axis.is_even and axis.step == 1 for axis in sliding)
+        and shape[0] <= _histogram.MOST_ROWS
+        and LEAST_IN_HISTOGRAM <= math.prod(shape) <= _histogram.MOST_SAMPLES
+    )
 
 
 def _programs(tasks, dtype):
@@ -423,6 +445,7 @@ def _program(plan, masked, indices):
             "count": kernels["sum", "uint8", "32 bits"],
             "to_counts": common["counts"],
             "lanes": lanes,
+            "slides": _slide(recipe, samples),
             "sorted": sort,
             "quad": quad,
             "finish": finish[recipe.finish] if recipe.finish in finish else finishes[recipe.finish],
@@ -459,6 +482,13 @@ def _lanes(plan, recipe, samples):
     sort = finishes["sorted", recipe.order.finish, rows, recipe.order.result] if recipe.order.finish else 0
     lanes = "sort each" if recipe.order.lanes == "sort" and not samples["together"] else recipe.order.lanes
     return finishes["lanes", lanes, rows], sort
+
+
+def _slide(recipe, samples):
+    """The function that ranks samples by histograms, or 0."""
+    if samples is None or not samples["room_each"]:
+        return 0
+    return _FUNCTIONS.finishes["slide", recipe.rows.name, recipe.order.result]
 
 
 def run(plan, image, *, mask=None, out=None, places=None, workers=None):

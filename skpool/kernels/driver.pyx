@@ -29,7 +29,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from skpool.kernels.table cimport (
     Kernel, Order, Parameters, Steps, blank_t, compact_t, convert_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_t,
-    select_t, store_t,
+    Slide, select_t, slide_t, store_t,
 )
 
 cdef extern from * nogil:
@@ -262,6 +262,9 @@ cdef struct Recipe:
     Py_ssize_t* tap_columns         # and its column
     Py_ssize_t room                 # bytes that `lanes` works in
     lanes_t lanes                   # NULL: samples are folded
+    slide_t slides                  # NULL: windows are looked at one row of outputs at a time
+    Slide slide
+    Py_ssize_t room_each            # more bytes for each element of a row
     load_t load
     load_t load_mask
     keys_t keys                     # what makes integers of floats, or NULL
@@ -472,8 +475,8 @@ cdef void place_lanes(Scratch* scratch, const Call* call, Shelf* shelf) noexcept
     scratch.absent = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
     scratch.nowhere = <uint8_t*> taken(shelf, call.layout.pitch)
     scratch.everywhere = <uint8_t*> taken(shelf, call.layout.pitch)
-    scratch.room = <char*> taken(shelf, recipe.room)
-    if axis.start != NULL or axis.stride > 1:
+    scratch.room = <char*> taken(shelf, recipe.room + recipe.room_each * call.layout.pitch)
+    if recipe.slides == NULL and (axis.start != NULL or axis.stride > 1):
         scratch.picked = <char*> taken(shelf, recipe.taps * gathered * recipe.row_width)
         scratch.picked_valid = <uint8_t*> taken(shelf, recipe.taps * gathered)
         scratch.picks = <int64_t*> taken(shelf, gathered * sizeof(int64_t))
@@ -1739,9 +1742,9 @@ cdef void fold_samples(Scratch* scratch, const Call* call, Py_ssize_t n, bint wh
 
 
 cdef void write_samples(
-    Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs, bint whole,
+    Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs, bint whole, Py_ssize_t moved,
 ) noexcept nogil:
-    """Results of a run of outputs whose samples are gathered."""
+    """Results of a run of outputs whose samples are gathered, `moved` rows further down than those before."""
     cdef const Recipe* recipe = call.recipe
     cdef Py_ssize_t n = outputs * recipe.inner
     cdef char* target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
@@ -1749,7 +1752,7 @@ cdef void write_samples(
     cdef char* natural = scratch.natural
     cdef double* counts = NULL if whole else scratch.counts
     cdef double count = <double> recipe.taps
-    if recipe.lanes == NULL:
+    if recipe.lanes == NULL and recipe.slides == NULL:
         fold_samples(scratch, call, n, whole)
         if not whole:
             recipe.to_counts(counts, scratch.count.levels[0], n, NULL)
@@ -1759,10 +1762,16 @@ cdef void write_samples(
         counts = scratch.counts
     if recipe.widen == NULL and call.out_in_place and not call.streams:
         natural = target
-    recipe.lanes(
-        natural, counts, scratch.samples, NULL if whole else scratch.valid_samples, recipe.taps, n, scratch.room,
-        &recipe.parameters,
-    )
+    if recipe.slides != NULL:
+        recipe.slides(
+            natural, counts, <const void**> scratch.lane_rows, <const uint8_t**> scratch.lane_valid, &recipe.slide,
+            moved, outputs, scratch.room, &recipe.parameters,
+        )
+    else:
+        recipe.lanes(
+            natural, counts, scratch.samples, NULL if whole else scratch.valid_samples, recipe.taps, n, scratch.room,
+            &recipe.parameters,
+        )
     write_run(scratch, call, natural, first, outputs, counts, count, target, places)
 
 
@@ -1775,7 +1784,7 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
     cdef Py_ssize_t begin = item // tiles * call.block
     cdef Py_ssize_t row, end = min(begin + call.block, recipe.rows)
     cdef Py_ssize_t bounds[4]
-    cdef Py_ssize_t i, run, found
+    cdef Py_ssize_t i, run, found, moved
     cdef Segment segments[4]
     cdef bint whole, found_rows
     fill_row(scratch.absent, recipe.neutral, recipe.row_width, call.layout.pitch)
@@ -1802,8 +1811,12 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
             if not found_rows:
                 find_rows(scratch, call, 0, recipe.most_rows)
             whole = lay_rows(scratch, call, segments, found) and axis.start == NULL
-            gather_samples(scratch, call, bounds[i], run, whole)
-            write_samples(scratch, call, bounds[i], run, whole)
+            moved = 0
+            if recipe.slides == NULL:
+                gather_samples(scratch, call, bounds[i], run, whole)
+            elif row > begin and recipe.leading and scratch.output[recipe.leading - 1] > 0:
+                moved = recipe.axes[recipe.leading - 1].stride
+            write_samples(scratch, call, bounds[i], run, whole, moved)
             advance(scratch, recipe)
             found_rows = slide_rows(scratch, call)
     if call.streams:
@@ -2058,6 +2071,12 @@ cdef class Program:
         recipe.tap_columns = copied_sizes(samples["columns"])
         recipe.room = samples["room"]
         recipe.lanes = <lanes_t> <size_t> functions["lanes"]
+        recipe.slides = <slide_t> <size_t> functions["slides"]
+        recipe.room_each = samples["room_each"]
+        recipe.slide.rows, recipe.slide.columns = samples["window"]
+        recipe.slide.tall = recipe.axes[recipe.leading - 1].taps if recipe.leading else 1
+        recipe.slide.stride = recipe.axes[recipe.leading].stride
+        recipe.slide.inner = recipe.inner
         recipe.keys = <keys_t> <size_t> functions["keys"]
         recipe.compact_rows = <compact_t> <size_t> functions["compact"][recipe.row_width]
         recipe.compact_mask = <compact_t> <size_t> functions["compact"][1]
@@ -2220,7 +2239,8 @@ cdef class Program:
         call.block = recipe.rows
         if workers > 1:
             call.block = divided_up(recipe.rows, divided_up(ITEMS_PER_WORKER * workers, tiles))
-            if recipe.shared_levels:                       # what a block shares with the next is made twice
+            # What a block shares with the next is made twice.
+            if recipe.leading and (recipe.shared_levels or recipe.slides != NULL):
                 call.block = max(call.block, 4 * recipe.most_rows // recipe.axes[recipe.leading - 1].stride)
         items = tiles * divided_up(recipe.rows, call.block)
         workers = min(workers, items)

@@ -97,24 +97,20 @@ ctypedef void (*sorted_t)(
     void* out, const void** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n, const Parameters* parameters,
 ) noexcept nogil
 
-cdef enum:
-    SLIDE_ROOM = 65536
+cdef struct Slide:
+    # Windows that slide down and across: the shape in which their samples lie.
+    Py_ssize_t rows                 # of a window, through all leading axes,
+    Py_ssize_t tall                 # and along the last of these
+    Py_ssize_t columns
+    Py_ssize_t stride               # columns from one window to the next
+    Py_ssize_t inner                # channels of a column
 
-# Results of windows at stride 1 from the rows that they share: the window of element i holds element i + c * shift of
-# each of `rows_count` rows, for c < columns. `room` holds SLIDE_ROOM bytes.
+# Results of a row of windows by histograms that are kept in `room`. `rows` are those of the windows, `valid` tells
+# which of their samples count (NULL: all). The windows are `moved` rows further down than those of the call before,
+# over the same columns; 0: anywhere else. `counts` receives how many samples count, or is NULL where all do.
 ctypedef void (*slide_t)(
-    void* out, const void** rows, Py_ssize_t rows_count, Py_ssize_t columns, Py_ssize_t shift, Py_ssize_t n,
-    void* room, const Parameters* parameters,
-) noexcept nogil
-
-# Samples of two ranks (equal ones are looked for once) of a block of windows at stride 1, rows of bytes: the window of
-# output row r, element i holds element i + c * shift of rows r to r + height - 1, for c < width. `valid` (or NULL: all)
-# tells which samples count; then `counts` (or NULL) receives how many did, for each output. The ranks of a window of n
-# counted samples are lower[n] and upper[n].
-ctypedef void (*ranked_t)(
-    uint8_t** low, uint8_t** high, double** counts, const uint8_t** rows, const uint8_t** valid,
-    Py_ssize_t outputs_rows, Py_ssize_t height, Py_ssize_t width, Py_ssize_t shift, Py_ssize_t n,
-    const int32_t* lower, const int32_t* upper, void* room,
+    void* out, double* counts, const void** rows, const uint8_t** valid, const Slide* slide, Py_ssize_t moved,
+    Py_ssize_t outputs, char* room, const Parameters* parameters,
 ) noexcept nogil
 
 # The state of no samples.
