@@ -18,7 +18,7 @@ import numpy as np
 
 from . import windows
 from .reductions import REDUCTIONS, WEIGHTED_AVG, Reduction, reduction_named
-from .windows import Axis, Taps
+from .windows import Axis, Run, Taps
 
 NAN_POLICIES = ("propagate", "omit", "raise")
 PLANS_KEPT = 512
@@ -112,6 +112,25 @@ class Plan:
         pixels = math.prod(axis.length for axis in self.axes)
         return pixels * self.image_dtype.itemsize + math.prod(self.shape) * self.dtype.itemsize
 
+    def take(self, outputs):
+        """What is to be computed for a block of outputs alone.
+
+        Parameters
+        ----------
+        outputs : sequence of slice
+            One run for each axis, from a start to a later stop.
+
+        Returns
+        -------
+        Part
+        """
+        runs = tuple(axis.take(run) for axis, run in zip(self.axes, outputs, strict=True))
+        return self.part(runs)
+
+    def part(self, runs):
+        """The `Part` of runs that were taken from the axes before."""
+        return Part(replace(self, axes=tuple(run.axis for run in runs)), runs)
+
     def counting(self, omit_nan):
         """The plan that counts the samples of the same windows."""
         row = REDUCTIONS["count"]
@@ -124,6 +143,35 @@ class Plan:
     def is_constant_padded(self):
         """Whether some window looks at the constant."""
         return any(axis.mode == "constant" and (axis.before or axis.after) for axis in self.axes)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A block of the outputs of a plan: results equal those of the whole, bit for bit.
+
+    Attributes
+    ----------
+    plan : Plan
+        Of the block, on the samples that it looks at.
+    runs : tuple of skpool.windows.Run
+        Which ones these are.
+    """
+
+    plan: Plan
+    runs: tuple[Run, ...]
+
+    @property
+    def shape(self):
+        """Shape of the image that `plan` is for."""
+        return tuple(run.axis.length for run in self.runs)
+
+    def of_image(self, places):
+        """Flat indices into the samples of the block (-1: none) as flat indices into the whole image."""
+        found = places >= 0
+        flat = np.zeros_like(places)
+        for run, place in zip(self.runs, np.unravel_index(np.where(found, places, 0), self.shape), strict=True):
+            flat = flat * run.axis.whole_length + run.sources[place]
+        return np.where(found, flat, -1)
 
 
 def checked_image_dtype(dtype):
@@ -163,8 +211,9 @@ def representable(value, dtype, name):
     return scalar
 
 
-def _axes(shape, channel_axis, layout):
+def axes_of(shape, channel_axis, layout):
     """The windows along every axis of an image of `shape`."""
+    channel_axis = checked_channel_axis(channel_axis, len(shape))
     spatial = [axis for axis in range(len(shape)) if axis != channel_axis]
     if not spatial:
         raise ValueError(
@@ -231,7 +280,7 @@ def make_plan(
     if not shape:
         raise ValueError("`image` must have at least one axis, got a 0-d array")
     channel_axis = checked_channel_axis(channel_axis, len(shape))
-    axes = _axes(shape, channel_axis, layout)
+    axes = axes_of(shape, channel_axis, layout)
     windows.one_of(nan_policy, NAN_POLICIES, "nan_policy")
     taps = layout.taps(len(shape) - (channel_axis is not None))
     row = reduction_named(reduction) if taps is None or taps.weights is None else WEIGHTED_AVG

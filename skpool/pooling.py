@@ -5,18 +5,29 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from . import documents, windows
-from .backends import cpu
-from .plan import checked_channel_axis, checked_dtype, make_plan, plan_for
+from . import containers, documents, windows
+from .backends import chunked, cpu
+from .plan import axes_of, checked_channel_axis, checked_dtype, make_plan, plan_for
 from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
 from .windows import Sliding
 
 
-def unwrapped(image, mask, channel_axis):
-    """A plain array, and the mask that it or its container gives."""
+def unwrapped(image, mask, channel_axis, lazy=False):
+    """A plain array, and the mask that it or its container gives; a dask array as it is, where `lazy` allows it."""
+    if containers.is_labelled(image):
+        image, mask = image.data, containers.aligned(mask, image)
+    if containers.is_lazy(image):
+        if lazy:
+            return containers.checked_lazy(image), mask
+        raise NotImplementedError(
+            "`image` must be a NumPy array for this function, got a dask array: call it with `image.compute()`, or on "
+            "chunks by `image.map_blocks`; `pool`, `adaptive_pool`, `pool_pyramid` and their kin take dask arrays"
+        )
     if isinstance(image, np.ma.MaskedArray):
         own = ~np.ma.getmaskarray(image)
         array = np.asarray(image.data)
@@ -27,9 +38,13 @@ def unwrapped(image, mask, channel_axis):
 def checked_mask(mask, image, channel_axis):
     """`mask`, boolean and with the shape of the image."""
     mask = np.asarray(mask)
+    _check_boolean(mask)
+    return shaped_as(mask, image, channel_axis, "mask")
+
+
+def _check_boolean(mask):
     if mask.dtype != np.bool_:
         raise TypeError(f"`mask` must be boolean, True where a pixel counts, got dtype {mask.dtype}")
-    return shaped_as(mask, image, channel_axis, "mask")
 
 
 def shaped_as(array, image, channel_axis, name):
@@ -112,15 +127,29 @@ def pooled_by(
     The rest is as `pool` takes it, and so is the result.
     """
     reduction_parameters = reduction_parameters or {}
-    masked_array = False
+    masked_array = lazy = False
     if type(image) is not np.ndarray:
-        masked_array = isinstance(image, np.ma.MaskedArray)
-        image, mask = unwrapped(image, mask, channel_axis)
+        if containers.is_labelled(image):
+            given = {
+                "cval": cval,
+                "nan_policy": nan_policy,
+                "min_count": min_count,
+                "fill_value": fill_value,
+                "channel_axis": channel_axis,
+                "dtype": dtype,
+                "out": out,
+                "workers": workers,
+            }
+            return _labelled(kind, layout, image, reduction, reduction_parameters, mask, **given)
+        masked_array, lazy = isinstance(image, np.ma.MaskedArray), containers.is_lazy(image)
+        image, mask = unwrapped(image, mask, channel_axis, lazy=True)
     return_indices = bool(reduction_parameters) and taken_return_indices(reduction, reduction_parameters)
     if workers is not None:
         workers = check_workers(workers)
     places = None
     if out is not None:
+        if lazy:
+            raise TypeError(f"`out` must be left out for a dask array, which is computed later, got {type(out).__name__}")
         if return_indices:
             out, places = _checked_pair(out)
         dtype = _dtype_of(out, dtype)
@@ -138,6 +167,8 @@ def pooled_by(
         dtype,
         **reduction_parameters,
     )
+    if lazy:
+        return _lazily(plan, image, mask, nan_policy, return_indices)
     if mask is not None:
         mask = checked_mask(mask, image, channel_axis)
     if out is not None:
@@ -146,13 +177,49 @@ def pooled_by(
         _check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
     elif return_indices:
         places = np.empty(plan.shape, np.int64)
-    if nan_policy == "raise" and _counts_nan(plan, image, mask, workers):
-        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+    if nan_policy == "raise":
+        _refuse_nan(plan, image, mask, workers)
     result = cpu.run(plan, image, mask=mask, out=out, places=places, workers=workers)
     if masked_array:
-        few = _counts(plan, image, mask, workers, plan.omit_nan) < plan.min_count
-        result = np.ma.MaskedArray(result, few, fill_value=plan.fill_value)
+        result = _masked(result, plan, image, mask, workers)
     return (result, places) if return_indices else result
+
+
+def _lazily(plan, image, mask, nan_policy, return_indices):
+    """`pooled_by` for a dask array."""
+    if mask is not None:
+        mask = containers.checked_lazy(mask, "mask") if containers.is_lazy(mask) else np.asarray(mask)
+        _check_boolean(mask)
+        shaped_as(np.broadcast_to(True, mask.shape), image, plan.channel_axis, "mask")
+    raises = nan_policy == "raise"
+    compute = functools.partial(_chunk, raises=raises, return_indices=return_indices)
+    return chunked.run(compute, plan, image, mask, token=raises, results=1 + return_indices)
+
+
+def _chunk(part, image, mask, *, raises, return_indices):
+    """What a task of dask computes."""
+    plan, masked_array = part.plan, isinstance(image, np.ma.MaskedArray)
+    image, mask = unwrapped(image, mask, plan.channel_axis)
+    if mask is not None:
+        mask = checked_mask(mask, image, plan.channel_axis)
+    places = np.empty(plan.shape, np.int64) if return_indices else None
+    if raises:
+        _refuse_nan(plan, image, mask, 1)
+    result = cpu.run(plan, image, mask=mask, places=places, workers=1)
+    if masked_array:
+        result = _masked(result, plan, image, mask, 1)
+    return (result, part.of_image(places)) if return_indices else result
+
+
+def _labelled(kind, layout, image, reduction, parameters, mask, **given):
+    """`pooled_by` for a labelled array."""
+    mask = containers.aligned(mask, image)
+    pooled = pooled_by(kind, layout, image.data, reduction, parameters, mask=mask, **given)
+    axes = axes_of(image.shape, given["channel_axis"], kind(*layout))
+    if isinstance(pooled, tuple):
+        values, places = pooled
+        return containers.labelled(values, image, axes), containers.labelled(places, image, axes, name=False)
+    return containers.labelled(pooled, image, axes)
 
 
 def pool(
@@ -193,6 +260,17 @@ def pool(
         out=out,
         workers=workers,
     )
+
+
+def _refuse_nan(plan, image, mask, workers):
+    if _counts_nan(plan, image, mask, workers):
+        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+
+
+def _masked(result, plan, image, mask, workers):
+    """Results as a masked array has them: masked where windows count too few samples."""
+    few = _counts(plan, image, mask, workers, plan.omit_nan) < plan.min_count
+    return np.ma.MaskedArray(result, few, fill_value=plan.fill_value)
 
 
 def _counts(plan, image, mask, workers, omit_nan):

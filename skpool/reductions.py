@@ -412,6 +412,10 @@ class Reduction:
     exact: bool = False
     references: str = ""
 
+    def __reduce__(self):
+        """Rows travel to other processes by their name: functions without one cannot."""
+        return _row, (self.name,)
+
     def checked_parameters(self, given, dtype):
         """All parameters with their values for an image of a type, defaults filled in, in the order of the row."""
         for name in given:
@@ -705,6 +709,10 @@ WEIGHTED_AVG = Reduction(
 
 #: Every reduction, by name.
 REDUCTIONS = {row.name: row for row in _ROWS}
+
+
+def _row(name):
+    return WEIGHTED_AVG if name == WEIGHTED_AVG.name else REDUCTIONS[name]
 
 
 def reduction_named(name):

@@ -67,6 +67,14 @@ NAMED_PADDING = {
 }
 
 
+class Whole(NamedTuple):
+    """What backends decide by, of the axis that another was taken from: so that they decide alike for both."""
+
+    length: int
+    most_taps: int
+    identity: bool
+
+
 @dataclass(frozen=True)
 class Axis:
     """The windows along one axis: output ``o`` looks at ``start[o] + t * step`` for ``t < taps[o]``.
@@ -80,9 +88,12 @@ class Axis:
     window, stride, step : int
         Taps of a whole window, distance between windows, distance between taps (the dilation).
     before, after : int
-        Padding. Positions run from ``-before`` to ``length + after - 1``.
+        Padding. Positions run from ``-before`` to ``length + after - 1``. Of a run of outputs that all look past the
+        image, `before` is negative.
     mode : str
         A key of `PADDING_MODES`.
+    whole : Whole or None
+        Of the axis that this one was taken from, if it was.
     """
 
     length: int
@@ -93,6 +104,7 @@ class Axis:
     before: int = 0
     after: int = 0
     mode: str = "ignore"
+    whole: Whole | None = None
 
     @property
     def extent(self):
@@ -122,6 +134,8 @@ class Axis:
     @cached_property
     def most_taps(self):
         """The most taps that any window has; less than `window` where the padded axis is shorter."""
+        if self.whole is not None:
+            return self.whole.most_taps
         return int(self.taps[0]) if self.outputs else 0
 
     @cached_property
@@ -145,7 +159,14 @@ class Axis:
     @property
     def identity(self):
         """Whether the windows are the samples themselves, in order."""
+        if self.whole is not None:
+            return self.whole.identity
         return self.window == 1 and self.stride == 1 and self.outputs == self.length and self.before == 0
+
+    @property
+    def whole_length(self):
+        """Samples of the whole image along the axis."""
+        return self.length if self.whole is None else self.whole.length
 
     def source(self, position):
         """What each position holds: an index into the image, `ABSENT` or `CONSTANT`."""
@@ -170,6 +191,66 @@ class Axis:
         """How far each tap of a window lies from its centre, in half samples, as whole numbers."""
         center = int(2 * self.centers[output])
         return 2 * (int(self.start[output]) + np.arange(self.taps[output], dtype=np.int64) * self.step) - center
+
+    def take(self, outputs):
+        """The windows of a run of outputs, on no more samples than they look at.
+
+        Parameters
+        ----------
+        outputs : slice
+            From a start to a later stop, in steps of 1.
+
+        Returns
+        -------
+        Run
+        """
+        first = outputs.start * self.stride - self.before
+        stop = min((outputs.stop - 1) * self.stride - self.before + self.extent, self.length + self.after)
+        if self.mode not in ("ignore", "constant") and (first < 0 or stop > self.length):
+            # Padding that holds samples becomes samples, each of which knows its source.
+            sources = self.source(np.arange(first, stop, dtype=np.int64))
+            changed = {"length": len(sources), "before": 0, "after": 0, "mode": "ignore"}
+            return Run(self._part(outputs, **changed), *_intervals(sources))
+        low = min(max(first, 0), self.length - 1)
+        high = max(min(stop, self.length), low + 1)
+        changed = {"length": high - low, "before": low - first, "after": max(stop - high, 0)}
+        return Run(self._part(outputs, **changed), ((low, high),))
+
+    def _part(self, outputs, **changed):
+        """The axis of a run of outputs, which decisions take for the whole."""
+        whole = self.whole or Whole(self.length, self.most_taps, self.identity)
+        return replace(self, outputs=outputs.stop - outputs.start, whole=whole, **changed)
+
+
+class Run(NamedTuple):
+    """A run of outputs along one axis, taken from all of them.
+
+    Attributes
+    ----------
+    axis : Axis
+        Their windows, on the samples of `sources`.
+    intervals : tuple of (int, int)
+        The samples of the image that they look at, from and to before: one interval, or two where padding wraps.
+    order : ndarray of int64 or None
+        Where among the samples of the intervals each sample of `axis` is; None where they are as they lie.
+    """
+
+    axis: Axis
+    intervals: tuple[tuple[int, int], ...]
+    order: np.ndarray | None = None
+
+    @property
+    def sources(self):
+        """Where in the whole image each sample is."""
+        samples = np.concatenate([np.arange(*interval, dtype=np.int64) for interval in self.intervals])
+        return samples if self.order is None else samples[self.order]
+
+
+def _intervals(sources):
+    """`Run.intervals` and `Run.order` for samples of these sources."""
+    samples, order = np.unique(sources, return_inverse=True)
+    parts = np.split(samples, np.flatnonzero(np.diff(samples) > 1) + 1)
+    return tuple((int(part[0]), int(part[-1]) + 1) for part in parts), order
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +288,12 @@ class UnevenAxis(Axis):
     @property
     def centers(self):
         return self.start + (self.taps - 1) / 2
+
+    def take(self, outputs):
+        start, taps = self.start[outputs], self.taps[outputs]
+        low = min(int(start[0]), self.length - 1)
+        high = max(int((start + taps).max()), low + 1)
+        return Run(self._part(outputs, length=high - low, start=start - low, taps=taps), ((low, high),))
 
 
 def _taps_below(limit, start, window, step):

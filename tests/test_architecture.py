@@ -37,6 +37,7 @@ FLOORS = {
         "antialias",
         "averages",
         "survivors",
+        "containers",
     ),
     "backends": (
         "backends",

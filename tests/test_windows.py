@@ -265,3 +265,59 @@ def test_pooled_shape_and_coords_agree(length, window, stride, ceil_mode):
     arguments = {"stride": stride, "padding": "same", "ceil_mode": ceil_mode, "channel_axis": 1}
     rows, _, columns = pooled_shape((length, 3, 9), window, **arguments)
     assert [along.size for along in pooled_coords((length, 3, 9), window, **arguments)] == [rows, columns]
+
+
+# ---------------------------------------------------------------- runs of outputs
+
+
+def uneven_axes():
+    """Axes of windows of any sizes, empty ones too, in order."""
+    bins = st.tuples(st.integers(1, 30), st.integers(1, 40), st.sampled_from(sorted(windows.BIN_ENDS)))
+    edges = st.lists(st.integers(0, 20), min_size=3, max_size=12).map(sorted)
+    return bins.map(lambda given: windows.adaptive(*given)) | edges.map(
+        lambda edge: windows.between(20, edge[:-2], edge[2:])
+    )
+
+
+@given(axes() | uneven_axes(), st.data())
+@relaxed
+def test_a_run_of_outputs_looks_at_the_same_samples(axis, data):
+    start = data.draw(st.integers(0, axis.outputs - 1))
+    stop = data.draw(st.integers(start + 1, axis.outputs))
+    run = axis.take(slice(start, stop))
+    assert run.axis.outputs == stop - start
+    assert run.axis.length == len(run.sources)
+    assert (run.axis.most_taps, run.axis.identity) == (axis.most_taps, axis.identity)
+    assert run.axis.whole_length == axis.length
+    assert run.axis.is_even == axis.is_even
+    looked_at = set()
+    for output in range(start, stop):
+        held = run.axis.positions(output - start)
+        found = np.where(held >= 0, run.sources[np.maximum(held, 0)], held)
+        np.testing.assert_array_equal(found, axis.positions(output))
+        np.testing.assert_array_equal(run.axis.offsets(output - start), axis.offsets(output))
+        assert run.axis.counts[output - start] == axis.counts[output]
+        looked_at |= set(found[found >= 0].tolist())
+    # The intervals are in order, apart from each other and inside the image, and hold nothing that is not looked at.
+    ends = [end for interval in run.intervals for end in interval]
+    assert len(run.intervals) <= 2
+    assert ends == sorted(set(ends))
+    assert 0 <= ends[0]
+    assert ends[-1] <= axis.length
+    if looked_at and axis.is_even and axis.step == 1 and axis.stride <= axis.window:
+        assert set(run.sources.tolist()) == looked_at
+
+
+@given(axes() | uneven_axes(), st.data())
+@relaxed
+def test_a_run_of_a_run_is_a_run(axis, data):
+    start = data.draw(st.integers(0, axis.outputs - 1))
+    stop = data.draw(st.integers(start + 1, axis.outputs))
+    middle = data.draw(st.integers(start, stop - 1))
+    outer = axis.take(slice(start, stop))
+    inner, expected = outer.axis.take(slice(middle - start, stop - start)), axis.take(slice(middle, stop))
+    assert inner.axis.whole == expected.axis.whole
+    for output in range(stop - middle):
+        held, wanted = inner.axis.positions(output), expected.axis.positions(output)
+        found = np.where(held >= 0, outer.sources[inner.sources[np.maximum(held, 0)]], held)
+        np.testing.assert_array_equal(found, np.where(wanted >= 0, expected.sources[np.maximum(wanted, 0)], wanted))

@@ -278,7 +278,7 @@ def _columns_and_channels(plan):
     """The axis of the columns, and the number of channels that follow it (or None)."""
     last = len(plan.axes) - 1
     axis = plan.axes[last]
-    if last and (plan.channel_axis == last or (axis.identity and axis.length <= MOST_IMPLICIT_CHANNELS)):
+    if last and (plan.channel_axis == last or (axis.identity and axis.whole_length <= MOST_IMPLICIT_CHANNELS)):
         return last - 1, axis.length
     return last, None
 

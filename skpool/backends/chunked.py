@@ -1,0 +1,217 @@
+"""The dask backend: a plan and a dask array -> a dask array, with one task for each chunk of the result.
+
+    windows of the whole image  ->  a run of them along each axis, for each output chunk     (`Axis.take`)
+    chunks of the image         ->  the parts of them that a run looks at                    (`_pieces`)
+    task                        ->  these parts put together, and pooled as any image is
+
+Design: no overlap is guessed or cut beforehand. The tables of windows say which samples an output chunk looks at, so a
+task gets exactly the chunks of the image that hold them, whatever the windows: padded, dilated, adaptive, fractional.
+Results do not depend on the chunks: a window is folded in an order of its own. This module knows graphs only; what a
+task computes is handed in, and dask is imported by those who have an array of it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import operator
+from dataclasses import dataclass, fields, is_dataclass
+
+import numpy as np
+
+from ..plan import Part
+from ..reductions import Reduction
+
+
+def output_chunks(axis, chunks):
+    """Sizes of the chunks of the outputs along one axis, in order, none of them 0.
+
+    An output belongs to the chunk of the image in which its window starts, padding not counted: "same" pooling at a
+    stride of 1 keeps the chunks. Where outputs are many more than samples, chunks are split to about the image's size.
+
+    Parameters
+    ----------
+    axis : Axis
+        With at least one output.
+    chunks : sequence of int
+        Sizes of the image's chunks.
+
+    Returns
+    -------
+    tuple of int
+    """
+    starts = np.minimum(axis.start + axis.before, axis.length - 1)
+    counts = np.diff(np.searchsorted(starts, np.cumsum(chunks)), prepend=0)
+    longest = max(chunks)
+    sizes = []
+    for count in counts[counts > 0].tolist():
+        parts = max(count // longest, 1)
+        sizes += [count * (part + 1) // parts - count * part // parts for part in range(parts)]
+    return tuple(sizes)
+
+
+def _slices(sizes):
+    """The runs of these sizes, one after the other."""
+    ends = itertools.accumulate(sizes)
+    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
+def _pieces(chunks, intervals):
+    """``(chunk, slice within it)`` for every chunk that holds something of the intervals, in their order."""
+    ends = np.cumsum(chunks).tolist()
+    pieces = []
+    for low, high in intervals:
+        number = bisect.bisect_right(ends, low)
+        while low < high:
+            start, stop = ends[number] - chunks[number], min(ends[number], high)
+            if low < stop:  # else the chunk is empty
+                pieces.append((number, slice(low - start, stop - start)))
+            low, number = stop, number + 1
+    return tuple(pieces)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """How the samples that a task looks at are put together.
+
+    Attributes
+    ----------
+    name : str
+        What an error calls the array.
+    dtype : numpy.dtype
+    pieces : tuple of tuple of slice
+        Along each axis, what is taken of each chunk in turn.
+    orders : tuple of ndarray or None
+        Along each axis, in which order samples are wanted then: `Run.order`.
+    """
+
+    name: str
+    dtype: np.dtype
+    pieces: tuple[tuple[slice, ...], ...]
+    orders: tuple
+
+    def together(self, blocks):
+        """One array of the chunks, which come in row-major order."""
+        sizes = [[piece.stop - piece.start for piece in along] for along in self.pieces]
+        places = itertools.product(*map(_slices, sizes))
+        taken = list(map(self._checked, blocks, itertools.product(*self.pieces)))
+        if len(taken) == 1:
+            array = taken[0]
+        else:
+            empty = np.ma.empty if any(isinstance(piece, np.ma.MaskedArray) for piece in taken) else np.empty
+            array = empty([sum(along) for along in sizes], self.dtype)
+            for place, piece in zip(places, taken, strict=True):
+                array[place] = piece
+        for axis, order in enumerate(self.orders):
+            if order is not None:
+                array = array.take(order, axis)
+        return array
+
+    def _checked(self, block, piece):
+        """A part of a chunk, if this has the type and shape that its array says."""
+        wanted = tuple(along.stop - along.start for along in piece)
+        if not isinstance(block, np.ndarray) or block.dtype != self.dtype or block[piece].shape != wanted:
+            found = f"{block.dtype} and shape {block.shape}" if isinstance(block, np.ndarray) else type(block).__name__
+            raise TypeError(f"`{self.name}` must have chunks of the dtype {self.dtype} and shapes it says, got {found}")
+        return block[piece]
+
+
+def _computed(compute, part, image_cut, image_blocks, mask_cut, mask_blocks):
+    """A task: what the outputs of a part are."""
+    mask = None if mask_cut is None else mask_cut.together(mask_blocks)
+    return compute(part, image_cut.together(image_blocks), mask)
+
+
+def _described(value):
+    """All that results depend on, as dask can tell it apart; without what a plan has worked out meanwhile."""
+    if isinstance(value, Reduction):
+        return value.name
+    if is_dataclass(value):
+        return [type(value).__name__, *(_described(getattr(value, field.name)) for field in fields(value))]
+    if isinstance(value, tuple):
+        return [_described(entry) for entry in value]
+    return value
+
+
+def run(compute, plan, image, mask=None, *, token=(), results=1):
+    """Compute a plan when asked to.
+
+    Parameters
+    ----------
+    compute : callable
+        ``(part, image, mask) -> result``: pools NumPy arrays, those that a `Part` looks at. Travels to other processes.
+    plan : skpool.plan.Plan
+    image : dask.array.Array
+    mask : array of bool or None
+        NumPy's or dask's, of the image's shape or of its spatial axes.
+    token : object
+        What results depend on beside these.
+    results : int
+        More than 1: `compute` gives so many arrays, the second and others of int64.
+
+    Returns
+    -------
+    dask.array.Array, or a tuple of them
+    """
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    empty = np.ma.empty if isinstance(image._meta, np.ma.MaskedArray) else np.empty
+    metas = [empty((0,) * image.ndim, plan.dtype), *[np.empty((0,) * image.ndim, np.int64)] * (results - 1)]
+    if not math.prod(plan.shape):
+        made = tuple(da.from_array(np.empty(plan.shape, meta.dtype)) for meta in metas)
+        return made if results > 1 else made[0]
+    spatial = [axis for axis in range(image.ndim) if mask is None or mask.ndim == image.ndim or axis != plan.channel_axis]
+    if mask is not None and not isinstance(mask, da.Array):
+        mask = da.from_array(mask, chunks=tuple(image.chunks[axis] for axis in spatial))
+    token = tokenize(image.name, None if mask is None else mask.name, _described(plan), token, results)
+    name = f"skpool-{plan.reduction.name}-{token}"
+    chunks = tuple(map(output_chunks, plan.axes, image.chunks))
+    runs = [[axis.take(outputs) for outputs in _slices(sizes)] for axis, sizes in zip(plan.axes, chunks, strict=True)]
+    image_source = _Source("image", image, range(image.ndim), runs)
+    mask_source = None if mask is None else _Source("mask", mask, spatial, runs)
+    graph = {}
+    for number in itertools.product(*(range(len(sizes)) for sizes in chunks)):
+        part = plan.part(tuple(along[i] for along, i in zip(runs, number, strict=True)))
+        of_mask = (None, None) if mask is None else mask_source.of(number)
+        graph[(name, *number)] = (_computed, compute, part, *image_source.of(number), *of_mask)
+    inputs = [image] if mask is None else [image, mask]
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=inputs)
+    if results == 1:
+        return da.Array(layer, name, chunks, meta=metas[0])
+    return tuple(_result(layer, name, chunks, i, meta) for i, meta in enumerate(metas))
+
+
+class _Source:
+    """An array that tasks read, and what each of them reads of it."""
+
+    def __init__(self, name, array, axes, runs):
+        """Of an array along these axes, by the runs of outputs along all axes."""
+        self.name, self.array, self.axes = name, array, axes
+        self.pieces = [
+            [_pieces(chunks, run.intervals) for run in runs[axis]] for chunks, axis in zip(array.chunks, axes, strict=True)
+        ]
+        self.orders = [[run.order for run in runs[axis]] for axis in axes]
+
+    def of(self, number):
+        """The `_Cut` of an output chunk, and the keys of the chunks that it is made of."""
+        places = [number[axis] for axis in self.axes]
+        pieces = [along[i] for along, i in zip(self.pieces, places, strict=True)]
+        orders = tuple(along[i] for along, i in zip(self.orders, places, strict=True))
+        taken = tuple(tuple(piece for _, piece in along) for along in pieces)
+        blocks = itertools.product(*([block for block, _ in along] for along in pieces))
+        return _Cut(self.name, self.array.dtype, taken, orders), [(self.array.name, *block) for block in blocks]
+
+
+def _result(layer, name, chunks, i, meta):
+    """One of several results of the same tasks."""
+    import dask.array as da
+    from dask.highlevelgraph import HighLevelGraph
+
+    own = f"{name}-{i}"
+    numbers = itertools.product(*(range(len(sizes)) for sizes in chunks))
+    graph = {(own, *number): (operator.itemgetter(i), (name, *number)) for number in numbers}
+    layers = {**layer.layers, own: graph}
+    return da.Array(HighLevelGraph(layers, {**layer.dependencies, own: {name}}), own, chunks, meta=meta)

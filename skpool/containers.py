@@ -1,0 +1,102 @@
+"""Images in containers: dask arrays and `xarray.DataArray`, known without importing either.
+
+Masked arrays, which NumPy has itself, are taken apart where they are pooled.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+
+import numpy as np
+
+from .backends import cpu
+from .plan import make_plan
+from .windows import Tables
+
+
+def _is(value, module, name):
+    """Whether a value is of a class of another package, which nobody can have made without importing it."""
+    found = sys.modules.get(module)
+    return found is not None and isinstance(value, getattr(found, name, ()))
+
+
+def is_lazy(value):
+    """Whether a value is a dask array."""
+    return _is(value, "dask.array", "Array")
+
+
+def is_labelled(value):
+    """Whether a value is an `xarray.DataArray`."""
+    return _is(value, "xarray", "DataArray")
+
+
+def checked_lazy(array, name="image"):
+    """A dask array, if its shape is known and its chunks are NumPy's; `name` is what an error calls it."""
+    if any(math.isnan(length) for length in array.shape):
+        raise ValueError(
+            f"`{name}` must have chunks of known sizes, got shape {array.shape}: call its `compute_chunk_sizes()` first"
+        )
+    if not isinstance(array._meta, np.ndarray):
+        raise TypeError(f"`{name}` must be a dask array of NumPy arrays, got one of {type(array._meta).__name__}")
+    return array
+
+
+# --- labelled arrays
+
+
+def aligned(mask, image):
+    """The values of a mask that belongs to a labelled image, its dimensions in the image's order if it has names."""
+    if not is_labelled(mask):
+        return mask
+    strange = [name for name in mask.dims if name not in image.dims]
+    if strange:
+        raise ValueError(f"`mask` must have dimensions of the image {image.dims}, got {strange}")
+    return mask.transpose(*[name for name in image.dims if name in mask.dims]).data
+
+
+def labelled(values, image, axes, name=True):
+    """Pooled values with the dimensions, coordinates, attributes and name of the labelled image that they are of.
+
+    Coordinates that depend on pooled dimensions become the mean of those of each window's samples: of numbers and
+    times. Others that do are left out; all else is kept.
+
+    Parameters
+    ----------
+    values : array
+        Of the image's number of axes.
+    image : xarray.DataArray
+    axes : sequence of Axis
+        The windows along each of its axes.
+    name : bool
+        Keep the name and the attributes.
+
+    Returns
+    -------
+    xarray.DataArray
+    """
+    windows = dict(zip(image.dims, axes, strict=True))
+    pooled = {dim for dim, axis in windows.items() if not axis.identity}
+    moved = [key for key, coordinate in image.coords.items() if pooled & set(coordinate.dims)]
+    kept = image.coords.to_dataset().drop_vars(moved).coords
+    result = type(image)(values, dims=image.dims, coords=kept)
+    for key in moved:
+        coordinate = image.coords[key].variable
+        if coordinate.dtype.kind in "iufmM" and coordinate.dtype.itemsize <= 8:
+            mean = _mean(np.asarray(coordinate.values), [windows[dim] for dim in coordinate.dims])
+            result = result.assign_coords({key: (coordinate.dims, mean, coordinate.attrs)})
+    if name:
+        result.name, result.attrs = image.name, dict(image.attrs)
+    return result
+
+
+def _mean(coordinate, axes):
+    """The mean coordinate of the samples of each window; padding has none."""
+    tables = tuple(replace(axis, mode="ignore") for axis in axes)
+    if coordinate.dtype.kind in "mM":
+        counts = coordinate.astype(coordinate.dtype.newbyteorder("=")).view(np.int64)
+        missing = np.iinfo(np.int64).min  # not a time
+        plan = make_plan(counts.shape, counts.dtype, "avg", Tables(tables), dtype=np.int64, fill_value=missing)
+        return cpu.run(plan, counts, mask=~np.isnat(coordinate)).view(coordinate.dtype.newbyteorder("="))
+    return cpu.run(make_plan(coordinate.shape, coordinate.dtype, "avg", Tables(tables)), coordinate)

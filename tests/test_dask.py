@@ -1,0 +1,592 @@
+"""dask arrays: lazy, the same bits for any chunks, one task for each chunk of the result."""
+
+import itertools
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plans import required
+
+import skpool
+from skpool import reference
+from skpool.backends import cpu
+from skpool.backends.chunked import output_chunks
+from skpool.plan import make_plan
+from skpool.reductions import REDUCTIONS
+from skpool.windows import PADDING_MODES, Bins, Sliding, adaptive, sliding
+
+dask = pytest.importorskip("dask")
+da = pytest.importorskip("dask.array")
+
+SHAPE = (23, 31)
+CHUNKS = (
+    (23, 31),
+    (8, 10),
+    (1, 31),
+    ((3, 0, 9, 1, 10), (0, 17, 14)),
+    ((22, 1), (1, 1, 1, 28)),
+)
+
+#: Where windows are: what a call is given.
+GEOMETRIES = {
+    "2/2": {"window_shape": 2},
+    "3/2": {"window_shape": 3, "stride": 2},
+    "3/1 padded": {"window_shape": 3, "stride": 1, "padding": 1},
+    "same": {"window_shape": (4, 5), "stride": (1, 3), "padding": "same"},
+    "dilated": {"window_shape": (3, 2), "stride": (2, 1), "dilation": (2, 7), "padding": (3, 2)},
+    "padding wider than the image": {"window_shape": (5, 2), "stride": (4, 7), "padding": ((30, 3), (1, 50))},
+    "gaps": {"window_shape": 2, "stride": 7, "ceil_mode": False},
+    "large": {"window_shape": (19, 25), "stride": 3},
+}
+
+
+def an_image(dtype="float64", shape=SHAPE, specials=True):
+    """Noise with ties, and with what floats have besides."""
+    rng = np.random.default_rng(5)
+    image = rng.normal(scale=100, size=shape).round(1)
+    if np.dtype(dtype).kind == "f" and specials:
+        odd = rng.random(shape)
+        image[odd < 0.02] = np.nan
+        image[odd > 0.98] = -np.inf
+        image[(odd > 0.5) & (odd < 0.53)] = -0.0
+    if np.dtype(dtype).kind == "b":
+        return image > 0
+    return image.astype(dtype) if np.dtype(dtype).kind == "f" else image.astype(np.int64).astype(dtype)
+
+
+def computed(result):
+    """What a lazy result, or a pair of them, is; with the chunks and types that it said."""
+    arrays = result if isinstance(result, tuple | list) else (result,)
+    assert all(isinstance(array, da.Array) for array in arrays)
+    values = dask.compute(*arrays, scheduler="sync")
+    for array, value in zip(arrays, values, strict=True):
+        assert value.dtype == array.dtype == array._meta.dtype
+        assert type(value) is type(array._meta)
+        assert value.shape == array.shape
+        assert all(min(sizes) > 0 for sizes in array.chunks) or 0 in array.shape
+        for block in itertools.islice(np.ndindex(*array.numblocks), 3):
+            assert array.blocks[block].compute(scheduler="sync").shape == array.blocks[block].shape
+    return values if isinstance(result, tuple | list) else values[0]
+
+
+def same_bits(found, expected):
+    """Whether results are equal bit for bit, all NaN being one."""
+    if isinstance(expected, tuple | list):
+        assert len(found) == len(expected)
+        for pair in zip(found, expected, strict=True):
+            same_bits(*pair)
+        return
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(expected))
+    found, expected = np.ma.getdata(found), np.ma.getdata(expected)
+    np.testing.assert_array_equal(found, expected)
+    if expected.dtype.kind == "f":
+        real = ~np.isnan(expected)
+        np.testing.assert_array_equal(np.signbit(found[real]), np.signbit(expected[real]))
+
+
+def chunked(image, chunks):
+    return da.from_array(image, chunks=chunks)
+
+
+# ---------------------------------------------------------------- any chunks, the same bits
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_windows(reduction, geometry):
+    image = an_image("float32")
+    for number, (chunks, mode) in enumerate(itertools.product(CHUNKS[1:], PADDING_MODES)):
+        if number % 3 == len(geometry) % 3:  # the whole product takes minutes
+            given = GEOMETRIES[geometry] | required(reduction) | {"mode": mode, "cval": 7}
+            expected = skpool.pool(image, reduction=reduction, **given)
+            same_bits(computed(skpool.pool(chunked(image, chunks), reduction=reduction, **given)), expected)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "uint64", "float16", ">f4", "<f8"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_types(reduction, dtype):
+    image, given = an_image(dtype), required(reduction)
+    for keywords in ({}, {"dtype": "float16"}, {"dtype": "int16"}):
+        expected = skpool.pool(image, 3, reduction, stride=2, **keywords, **given)
+        found = skpool.pool(chunked(image, (7, 9)), 3, reduction, stride=2, **keywords, **given)
+        same_bits(computed(found), expected)
+
+
+@pytest.mark.parametrize("chunks", CHUNKS, ids=str)
+@pytest.mark.parametrize("mode", PADDING_MODES)
+@pytest.mark.parametrize("reduction", [name for name, row in REDUCTIONS.items() if row.indices])
+def test_indices_are_those_of_the_whole_image(reduction, mode, chunks):
+    image = an_image("float32").round()
+    for geometry in GEOMETRIES.values():
+        given = geometry | {"mode": mode, "return_indices": True, "nan_policy": "omit"}
+        expected = skpool.pool(image, reduction=reduction, **given)
+        same_bits(computed(skpool.pool(chunked(image, chunks), reduction=reduction, **given)), expected)
+
+
+@pytest.mark.parametrize("channel_axis", [None, 0, 1, -1])
+@pytest.mark.parametrize("reduction", ["max", "avg", "soft", "median", "mode"])
+def test_axes_and_channels(reduction, channel_axis):
+    image = an_image("float32", (9, 40, 11), specials=False)
+    mask = np.random.default_rng(1).random(image.shape) < 0.7
+    for chunks in ((4, 13, 3), (9, 40, 1), (1, 20, 11)):
+        for window in (2, 3):
+            given = {"stride": 2, "channel_axis": channel_axis, "mask": mask, "min_count": 2}
+            expected = skpool.pool(image, window, reduction, **given)
+            same_bits(computed(skpool.pool(chunked(image, chunks), window, reduction, **given)), expected)
+
+
+@pytest.mark.parametrize("columns", [3, 32, 33, 70])
+@pytest.mark.parametrize("padding", [0, ((1, 1), (0, 0), (0, 1))])
+def test_an_axis_left_alone_is_taken_for_channels_or_not_whatever_its_chunks(columns, padding):
+    """Up to 32 samples it is part of the row, which decides in what order floats are added."""
+    image = an_image("float32", (30, 9, columns), specials=False)
+    given = {"window_shape": (5, 7, 1), "stride": (2, 1, 1), "padding": padding, "mode": "edge"}
+    same_bits(computed(skpool.avg_pool(chunked(image, (11, 4, 5)), **given)), skpool.avg_pool(image, **given))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64"])
+def test_large_windows_add_up_in_the_same_order(dtype):
+    image = an_image(dtype, (150, 170), specials=False)
+    for window, stride in ((63, 1), ((100, 3), 7), ((3, 129), (5, 11))):
+        for reduction in ("avg", "sum", "var"):
+            given = {"stride": stride, "padding": 1, "mode": "reflect"}
+            expected = skpool.pool(image, window, reduction, **given)
+            same_bits(computed(skpool.pool(chunked(image, (40, 37)), window, reduction, **given)), expected)
+
+
+@pytest.mark.parametrize("reduction", ["median", "max", "avg", "mode", "entropy"])
+def test_footprints(reduction):
+    ring = np.array([[0, 1, 1], [1, 0, 1], [0, 1, 0]])
+    image = an_image("float32")
+    for chunks, mode in itertools.product(CHUNKS, PADDING_MODES):
+        given = {"footprint": ring, "stride": (1, 2), "padding": 2, "mode": mode}
+        expected = skpool.pool(image, reduction=reduction, **given)
+        same_bits(computed(skpool.pool(chunked(image, chunks), reduction=reduction, **given)), expected)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("bins", ["overlap", "disjoint"])
+def test_adaptive(reduction, bins):
+    image, given = an_image("float32"), {"reduction": reduction, "bins": bins} | required(reduction)
+    for shape, chunks in itertools.product([(5, 7), 1, (None, 40), (60, 3)], CHUNKS):
+        expected = skpool.adaptive_pool(image, shape, **given)
+        same_bits(computed(skpool.adaptive_pool(chunked(image, chunks), shape, **given)), expected)
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+@pytest.mark.parametrize("pseudo_random", [False, True])
+def test_fractional(pseudo_random, overlapping):
+    image = an_image("float32")
+    given = {"ratio": 1.6, "rng": 3, "pseudo_random": pseudo_random, "overlapping": overlapping}
+    expected = skpool.fractional_max_pool(image, return_indices=True, **given)
+    for chunks in CHUNKS:
+        found = skpool.fractional_max_pool(chunked(image, chunks), return_indices=True, **given)
+        same_bits(computed(found), expected)
+
+
+lengths = st.integers(1, 25)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+def test_any_geometry_and_any_chunks(data):
+    shape = data.draw(st.tuples(lengths, lengths))
+    image = an_image("float32", shape)
+    window = data.draw(st.tuples(*(st.integers(1, length) for length in shape)))
+    given = {
+        "window_shape": window,
+        "stride": data.draw(st.tuples(st.integers(1, 6), st.integers(1, 6))),
+        "padding": data.draw(st.tuples(*[st.tuples(st.integers(0, 9), st.integers(0, 9))] * 2) | st.just("same")),
+        "ceil_mode": data.draw(st.booleans()),
+        "mode": data.draw(st.sampled_from(sorted(PADDING_MODES))),
+    }
+    chunks = []
+    for length in shape:
+        cuts = sorted(data.draw(st.sets(st.integers(1, length - 1)))) if length > 1 else []
+        chunks.append(tuple(np.diff([0, *cuts, length]).tolist()))
+    reduction = data.draw(st.sampled_from(["max", "avg", "median", "sum"]))
+    expected = skpool.pool(image, reduction=reduction, **given)
+    same_bits(computed(skpool.pool(chunked(image, tuple(chunks)), reduction=reduction, **given)), expected)
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+def test_a_part_of_a_plan_equals_the_part_of_the_whole(data):
+    """Without dask: by the slow twin too."""
+    image = an_image("float32", (9, 12))
+    layout = data.draw(
+        st.builds(
+            Sliding,
+            st.integers(1, 5),
+            st.integers(1, 4),
+            st.integers(0, 4),
+            st.integers(1, 2),
+            st.booleans(),
+            st.sampled_from(sorted(PADDING_MODES)),
+        )
+        | st.builds(Bins, st.tuples(st.integers(1, 15), st.integers(1, 15)), st.sampled_from(["overlap", "disjoint"]))
+    )
+    plan = make_plan(image.shape, image.dtype, "max", layout, cval=3)
+    outputs = []
+    for count in plan.shape:
+        start = data.draw(st.integers(0, count - 1))
+        outputs.append(slice(start, data.draw(st.integers(start + 1, count))))
+    part = plan.take(outputs)
+    samples = image[np.ix_(*(run.sources for run in part.runs))]
+    whole, places = reference.run(plan, image, return_indices=True)
+    values, found = reference.run(part.plan, samples, return_indices=True)
+    same_bits(values, whole[tuple(outputs)])
+    same_bits(part.of_image(found), places[tuple(outputs)])
+    fast = np.empty(part.plan.shape, np.int64)
+    same_bits(cpu.run(part.plan, samples, places=fast, workers=1), whole[tuple(outputs)])
+    same_bits(part.of_image(fast), places[tuple(outputs)])
+
+
+# ---------------------------------------------------------------- masks and what counts
+
+
+@pytest.mark.parametrize("chunks", CHUNKS, ids=str)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_masks(lazy, chunks):
+    image, mask = an_image("float32"), np.random.default_rng(2).random(SHAPE) < 0.4
+    given = mask if not lazy else chunked(mask, (5, 31))
+    for reduction in ("max", "avg", "count", "median"):
+        keywords = {"stride": 2, "padding": 2, "mode": "wrap", "min_count": 3}
+        expected = skpool.pool(image, 3, reduction, mask=mask, **keywords)
+        same_bits(computed(skpool.pool(chunked(image, chunks), 3, reduction, mask=given, **keywords)), expected)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("channel_axis", [0, 1, -1])
+def test_a_mask_of_the_spatial_axes(channel_axis, lazy):
+    image = np.moveaxis(an_image("float32", (9, 14, 5)), -1, channel_axis)
+    mask = np.random.default_rng(2).random((9, 14)) < 0.4
+    given = chunked(mask, (4, 3)) if lazy else mask
+    expected = skpool.avg_pool(image, 3, mask=mask, channel_axis=channel_axis)
+    same_bits(computed(skpool.avg_pool(chunked(image, 4), 3, mask=given, channel_axis=channel_axis)), expected)
+
+
+@pytest.mark.parametrize("chunks", CHUNKS, ids=str)
+def test_masked_arrays(chunks):
+    image = np.ma.MaskedArray(an_image("float32"), np.random.default_rng(2).random(SHAPE) < 0.8)
+    expected = skpool.avg_pool(image, 3, stride=2, padding=1, mode="reflect")
+    found = computed(skpool.avg_pool(chunked(image, chunks), 3, stride=2, padding=1, mode="reflect"))
+    assert isinstance(found, np.ma.MaskedArray)
+    same_bits(found, expected)
+
+
+def test_nan_is_found_when_it_is_computed():
+    image = an_image("float32", specials=False)
+    image[20, 3] = np.nan
+    pooled = skpool.max_pool(chunked(image, (8, 10)), nan_policy="raise")
+    pooled[:8].compute()
+    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+        pooled.compute()
+    mask = ~np.isnan(image)
+    same_bits(computed(skpool.max_pool(chunked(image, 8), nan_policy="raise", mask=mask)), skpool.max_pool(image, mask=mask))
+
+
+def test_nan_in_padding_is_found_too():
+    given = {"window_shape": 1, "stride": 1, "padding": 9, "mode": "constant", "cval": np.nan, "nan_policy": "raise"}
+    pooled = skpool.max_pool(da.zeros((4,), chunks=2), **given)
+    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+        pooled[:1].compute()
+
+
+# ---------------------------------------------------------------- graphs
+
+
+def test_nothing_is_computed_before():
+    def refuse(block):
+        if block.size:
+            raise AssertionError("computed")
+        return block
+
+    image = da.zeros((8, 8), chunks=4).map_blocks(refuse, dtype=float, meta=np.empty((0, 0)))
+    skpool.max_pool(image, 3, stride=1, return_indices=True)
+    skpool.adaptive_avg_pool(image, 3)
+    with pytest.raises(AssertionError, match="computed"):
+        skpool.max_pool(image).compute()
+
+
+def own_tasks(result):
+    """The keys of tasks that pooling added to its inputs' graphs."""
+    return [key for key in dict(result.dask) if str(key[0] if isinstance(key, tuple) else key).startswith("skpool-")]
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_one_task_for_each_chunk_of_the_result(geometry):
+    image = da.zeros(SHAPE, chunks=(8, 10))
+    pooled = skpool.avg_pool(image, **GEOMETRIES[geometry])
+    assert len(own_tasks(pooled)) == pooled.npartitions
+    assert len(dict(pooled.dask)) == pooled.npartitions + image.npartitions
+    values, places = skpool.max_pool(image, return_indices=True, **GEOMETRIES[geometry])
+    assert len(own_tasks(values)) == 2 * values.npartitions  # the pair, and what is picked of it
+    assert values.chunks == places.chunks == pooled.chunks
+
+
+def test_a_task_reads_no_more_chunks_than_it_must():
+    image = da.zeros((40, 40), chunks=10)
+    pooled = skpool.max_pool(image, 2)
+    assert all(len(keys) == 1 for key, keys in pooled.dask.get_all_dependencies().items() if key[0] == pooled.name)
+    wrapped = skpool.max_pool(image, 3, stride=1, padding=1, mode="wrap")
+    corner = wrapped.dask.get_all_dependencies()[wrapped.name, 0, 0]
+    assert {key[1:] for key in corner} == set(itertools.product([0, 1, 3], repeat=2))
+
+
+def test_chunks_follow_those_of_the_image():
+    image = da.zeros((64, 60), chunks=((20, 30, 14), 20))
+    assert skpool.max_pool(image).chunks == ((10, 15, 7), (10, 10, 10))
+    assert skpool.max_pool(image, 3, stride=1, padding="same").chunks == image.chunks
+    assert skpool.max_pool(image, 3, stride=2, padding=1).chunks == ((10, 15, 8), (10, 10, 11))
+    assert skpool.adaptive_avg_pool(image, (4, None)).chunks == ((2, 2), (20, 20, 20))
+    assert skpool.max_pool(image, 25).chunks == ((1, 1, 1), (1, 1, 1))
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+def test_chunks_of_outputs(data):
+    chunks = data.draw(st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any))
+    length = sum(chunks)
+    if data.draw(st.booleans()):
+        axis = adaptive(length, data.draw(st.integers(1, 5 * length)))
+    else:
+        window = data.draw(st.integers(1, length))
+        padding = data.draw(st.tuples(st.integers(0, 30), st.integers(0, 30)))
+        axis = sliding(length, window, data.draw(st.integers(1, 9)), padding=padding)
+    sizes = output_chunks(axis, tuple(chunks))
+    assert sum(sizes) == axis.outputs
+    assert 0 < min(sizes)
+    assert max(sizes) <= max(2 * max(chunks) - 1, 1)
+
+
+def test_names_are_those_of_the_arguments():
+    image, mask = chunked(an_image("float32"), (8, 10)), np.ones(SHAPE, bool)
+    footprint = np.array([[1, 0], [1, 1]])
+    calls = [
+        {},
+        {"window_shape": 3},
+        {"stride": 1},
+        {"padding": 1},
+        {"padding": 1, "mode": "edge"},
+        {"padding": 1, "mode": "constant"},
+        {"padding": 1, "mode": "constant", "cval": 1},
+        {"dilation": 2},
+        {"ceil_mode": False},
+        {"footprint": footprint},
+        {"footprint": ~footprint.astype(bool)},
+        {"mask": mask},
+        {"mask": ~mask},
+        {"mask": chunked(mask, 4)},
+        {"nan_policy": "omit"},
+        {"nan_policy": "raise"},
+        {"min_count": 2},
+        {"fill_value": 5},
+        {"channel_axis": 0},
+        {"dtype": "float64"},
+        {"reduction": "avg"},
+        {"reduction": "avg", "divisor": 3},
+        {"reduction": "lp"},
+        {"reduction": "lp", "p": 3},
+        {"reduction": "percentile", "q": 10},
+        {"reduction": "percentile", "q": 20},
+        {"reduction": "percentile", "q": 10, "method": "lower"},
+    ]
+    names = [skpool.pool(image, **call).name for call in calls]
+    assert len(set(names)) == len(names)
+    # Again, after the plans have worked out and kept more about themselves.
+    for call in calls:
+        skpool.pool(an_image("float32"), **{key: np.asarray(v) if key == "mask" else v for key, v in call.items()})
+    assert [skpool.pool(image, **call).name for call in calls] == names
+    assert [skpool.pool(image, workers=2, **call).name for call in calls] == names
+    assert skpool.max_pool(image + 1).name != skpool.max_pool(image).name
+    pair = skpool.max_pool(image, return_indices=True)
+    assert len({array.name for array in pair} | {names[0]}) == 3
+
+
+def test_names_are_the_same_in_another_process():
+    code = "import dask.array as da, skpool; print(skpool.lp_pool(da.zeros((9, 9), chunks=4), 3, p=3).name)"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    assert other.stdout.strip() == skpool.lp_pool(da.zeros((9, 9), chunks=4), 3, p=3).name
+
+
+def environment():
+    import os
+
+    return os.environ | {"PYTHONPATH": str(Path(skpool.__file__).parents[1])}
+
+
+def test_empty_axes():
+    for shape in ((0, 4), (4, 0), (0,)):
+        same_bits(computed(skpool.max_pool(da.zeros(shape, chunks=2))), skpool.max_pool(np.zeros(shape)))
+
+
+def test_results_feed_other_graphs():
+    image = an_image("float32", specials=False)
+    lazy = chunked(image, (8, 10))
+    found = (lazy[::2, ::2] - skpool.avg_pool(skpool.max_pool(lazy, 3, stride=1, padding="same"), 1, stride=2)).sum()
+    expected = image[::2, ::2] - skpool.max_pool(image, 3, stride=1, padding="same")[::2, ::2]
+    np.testing.assert_allclose(found.compute(scheduler="threads"), expected.sum(), rtol=1e-4)
+
+
+# ---------------------------------------------------------------- errors
+
+
+def test_out_is_refused():
+    image = da.zeros((4, 4), chunks=2)
+    for out in (np.zeros((2, 2)), da.zeros((2, 2))):
+        with pytest.raises(TypeError, match="`out`"):
+            skpool.max_pool(image, out=out)
+
+
+def test_unknown_chunks_are_refused():
+    image = da.zeros((4, 4), chunks=2)
+    image = image[image[:, 0] == 0]
+    with pytest.raises(ValueError, match=r"`image` must have chunks of known sizes.*compute_chunk_sizes"):
+        skpool.max_pool(image)
+    mask = image == 0
+    with pytest.raises(ValueError, match="`mask` must have chunks of known sizes"):
+        skpool.max_pool(np.zeros((4, 4)) + da.zeros((4, 4), chunks=2), mask=mask)
+
+
+def test_errors_come_at_once():
+    image = da.zeros((4, 4), chunks=2)
+    for error, given in (
+        (TypeError, {"window_shape": 1.5}),
+        (ValueError, {"window_shape": 0}),
+        (ValueError, {"mask": np.ones((3, 4), bool)}),
+        (ValueError, {"mask": da.ones((3, 4), dtype=bool)}),
+        (TypeError, {"mask": da.ones((4, 4))}),
+        (TypeError, {"mask": np.ones((4, 4))}),
+        (ValueError, {"workers": 0}),
+        (TypeError, {"p": 3}),
+        (ValueError, {"fill_value": 1e400, "dtype": "uint8"}),
+    ):
+        with pytest.raises(error, match="`"):
+            skpool.max_pool(image, **given)
+    with pytest.raises(TypeError, match="`image`"):
+        skpool.max_pool(image.astype(complex))
+
+
+def test_chunks_that_are_not_what_they_say_are_refused():
+    image = da.zeros((4, 4), chunks=2)
+    wrong = image.map_blocks(lambda block: block.astype("float32"), dtype=float, meta=np.empty((0, 0)))
+    with pytest.raises(TypeError, match="`image` must have chunks of the dtype float64"):
+        skpool.max_pool(wrong).compute()
+    small = image.map_blocks(lambda block: block[:1], dtype=float, meta=np.empty((0, 0)))
+    with pytest.raises(TypeError, match=r"`image` must have chunks of .* shapes it says"):
+        skpool.max_pool(small).compute()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda image: skpool.region_pool(image, np.ones((4, 4), int)),
+        lambda image: skpool.corner_pool(image, "top"),
+        lambda image: skpool.roi_pool(image, [[0, 0, 2, 2]], 1),
+        lambda image: skpool.adaptive_pool(image, 2, bins="area"),
+        lambda image: skpool.global_pool(image, weights=np.ones((4, 4))),
+    ],
+)
+def test_what_takes_no_dask_array_says_so(call):
+    with pytest.raises(NotImplementedError, match=r"dask array.*compute\(\)"):
+        call(da.zeros((4, 4), chunks=2))
+
+
+# ---------------------------------------------------------------- memory and processes
+
+MEMORY = textwrap.dedent(
+    """
+    import resource, sys
+    import numpy as np
+    import dask, dask.array as da
+    import skpool
+
+    path, shape = sys.argv[1], (40_000, 20_000)
+    stored = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)  # 800 MB, of holes
+    stored[::1000] = 7
+    del stored
+    image = da.map_blocks(
+        lambda block_info=None: read(path, block_info[None]["array-location"]),
+        chunks=da.core.normalize_chunks((2000, 2000), shape),
+        dtype=np.uint8,
+        meta=np.empty((0, 0), np.uint8),
+    )
+
+    def read(path, location):
+        return np.array(np.load(path, mmap_mode="r")[tuple(slice(*along) for along in location)])
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with dask.config.set(scheduler="threads", num_workers=2):
+        largest = skpool.max_pool(image, 3, stride=2, padding=1)
+        total = int(largest.sum(dtype=np.int64).compute())
+    assert total > 0
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs `resource`")
+def test_an_image_larger_than_memory(tmp_path):
+    pytest.importorskip("resource")
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / "image.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300)
+    assert done.returncode == 0, done.stderr
+    kilobytes = int(done.stdout) / (1024 if sys.platform == "darwin" else 1)
+    assert kilobytes < 200_000  # the image has 800_000
+
+
+def test_a_zarr_array(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    image = an_image("float32")
+    stored = zarr.create_array(str(tmp_path / "image.zarr"), shape=SHAPE, chunks=(8, 10), dtype="float32")
+    stored[...] = image
+    lazy = da.from_zarr(stored)
+    given = {"window_shape": 3, "stride": 2, "padding": 1, "mode": "symmetric"}
+    same_bits(computed(skpool.avg_pool(lazy, **given)), skpool.avg_pool(image, **given))
+
+
+@pytest.mark.slow
+def test_other_processes(tmp_path):
+    """Tasks travel: on a cluster in another process, the bits are the same."""
+    pytest.importorskip("distributed")
+    code = textwrap.dedent(
+        """
+        import numpy as np
+        import dask, dask.array as da
+        from dask.distributed import Client, LocalCluster
+        import skpool
+
+        if __name__ == "__main__":
+            image = np.random.default_rng(0).normal(size=(60, 70)).astype("float32")
+            with LocalCluster(n_workers=1, processes=True, threads_per_worker=2, dashboard_address=None) as cluster:
+                with Client(cluster):
+                    lazy = da.from_array(image, chunks=(20, 30))
+                    for name in ("max", "avg", "median", "std"):
+                        found = skpool.pool(lazy, 3, name, stride=2, padding=1, mode="reflect").compute()
+                        np.testing.assert_array_equal(
+                            found, skpool.pool(image, 3, name, stride=2, padding=1, mode="reflect")
+                        )
+                    weights = np.outer([1, 2, 1], [1, 2, 1])
+                    found = skpool.weighted_avg_pool(lazy, weights).compute()
+                    np.testing.assert_array_equal(found, skpool.weighted_avg_pool(image, weights))
+                    values, places = skpool.max_pool(lazy, return_indices=True)
+                    np.testing.assert_array_equal(
+                        places.compute(), skpool.max_pool(image, return_indices=True)[1]
+                    )
+            print("done")
+        """
+    )
+    path = tmp_path / "program.py"
+    path.write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, env=environment(), timeout=300, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("done")
