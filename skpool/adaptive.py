@@ -8,9 +8,9 @@ import numbers
 
 import numpy as np
 
-from . import documents, windows
+from . import containers, documents, merging, windows
 from .averages import averaged, checked_weights, counted_pixels
-from .plan import checked_channel_axis
+from .plan import axes_of, checked_channel_axis
 from .pooling import pooled_by
 from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
@@ -76,6 +76,8 @@ def global_pool(
         place = functools.partial(_weighted_average, weights)
     elif isinstance(reduction, str) and reduction == "top_k_avg":
         place = _top_k_average
+    elif type(image) is not np.ndarray:
+        place = merging.pooled_whole
     pooled = place(
         Bins,
         (1,),
@@ -96,8 +98,8 @@ def global_pool(
     if out is not None:
         return out
     if isinstance(pooled, tuple):
-        return tuple(array.squeeze(pooled_axes)[()] for array in pooled)
-    return pooled.squeeze(pooled_axes)[()]
+        return tuple(containers.squeezed(array, pooled_axes)[()] for array in pooled)
+    return containers.squeezed(pooled, pooled_axes)[()]
 
 
 def _expanded(out, axes):
@@ -136,6 +138,11 @@ def _area_average(
 ):
     """Each sample counts as far as it lies in the bin."""
     _only_plain_averages(reduction, parameters, "`bins` 'area'")
+    if containers.is_labelled(image):
+        given = {"nan_policy": nan_policy, "min_count": min_count, "fill_value": fill_value, "dtype": dtype}
+        given |= {"mask": containers.aligned(mask, image), "channel_axis": channel_axis, "out": out, "workers": workers}
+        pooled = _area_average(kind, layout, image.data, reduction, parameters, **given)
+        return containers.labelled(pooled, image, axes_of(image.shape, channel_axis, kind(*layout)))
     array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
     axis = checked_channel_axis(channel_axis, array.ndim)
     spatial = [i for i in range(array.ndim) if i != axis]
@@ -379,6 +386,8 @@ def pyramid_cells(image, levels, reduction, reduction_parameters, *, weights, ru
     if not levels:
         raise ValueError("`levels` must have at least one level, got none")
     factors = _level_weights(weights, len(levels))
+    if containers.is_labelled(image):
+        image, mask = image.data, containers.aligned(mask, image)
     shape = np.shape(image)
     axis = checked_channel_axis(channel_axis, len(shape))
     lengths = [length for i, length in enumerate(shape) if i != axis]

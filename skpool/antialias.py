@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import documents, windows
+from . import containers, documents, windows
 from .averages import averaged, checked_weights, counted_pixels
 from .plan import checked_channel_axis, checked_image_dtype, make_plan
 from .pooling import pool, pooled_by, unwrapped
@@ -56,10 +56,9 @@ def weighted_avg_pool(
     }
     if image_weights is not None:
         return _with_image_weights(image, image_weights, geometry, **given)
-    if type(image) is not np.ma.MaskedArray:
-        image = np.asarray(image)
+    image = containers.as_array(image)
     plain = mask is None and fill_value is None and type(min_count) is int and min_count == 1
-    if plain and nan_policy == "propagate" and type(image) is np.ndarray and image.size:
+    if plain and nan_policy == "propagate" and not containers.is_masked(image) and image.size:
         vectors = _vectors(taps)
         if vectors is not None:
             return _axis_by_axis(image, vectors, geometry, given)
@@ -167,9 +166,11 @@ def blur_pool(
     size = windows.integer(size, "size", 1)
     if size > LARGEST_BLUR:
         raise ValueError(f"`size` must be from 1 to {LARGEST_BLUR}, got {size}")
-    array, mask = unwrapped(image, mask, channel_axis)
-    spatial = array.ndim - (checked_channel_axis(channel_axis, array.ndim) is not None)
     masked_array = isinstance(image, np.ma.MaskedArray)
+    array = containers.as_array(image)
+    if masked_array:
+        array, mask = unwrapped(image, mask, channel_axis)
+    spatial = array.ndim - (checked_channel_axis(channel_axis, array.ndim) is not None)
     if max_window is not None:
         common = {"stride": 1, "ceil_mode": False, "channel_axis": channel_axis, "workers": workers}
         common |= {"mask": mask, "nan_policy": nan_policy}

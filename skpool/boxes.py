@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from . import windows
+from . import containers, windows
 from .backends import boxes as backend
 from .plan import checked_channel_axis, checked_image_dtype, representable
 from .reductions import REDUCTIONS
@@ -32,6 +32,7 @@ MOST_SAMPLES = 2**16
 
 def _checked_image(image, channel_axis):
     """The image as (rows, columns, channels), of any strides, and whether it had channels."""
+    containers.refuse_lazy(image)
     if isinstance(image, np.ma.MaskedArray):
         raise TypeError(
             "`image` must not be a masked array, whose mask would be lost: fill it, or give its `data`; got one of "

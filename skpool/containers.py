@@ -32,6 +32,42 @@ def is_labelled(value):
     return _is(value, "xarray", "DataArray")
 
 
+def is_masked(value):
+    """Whether a value, or what its container holds, is a masked array."""
+    if is_labelled(value):
+        return is_masked(value.data)
+    return isinstance(value._meta if is_lazy(value) else value, np.ma.MaskedArray)
+
+
+def as_array(image):
+    """An image as it is, if it is in a container or masked; else as an array."""
+    if is_lazy(image):
+        return checked_lazy(image)
+    return image if is_labelled(image) or isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+
+
+def refuse_lazy(image):
+    """Refuse a dask array, where only arrays in memory will do."""
+    if is_lazy(image):
+        raise NotImplementedError(
+            "`image` must be in memory for this function, got a dask array: give it `image.compute()`; `pool`, "
+            "`adaptive_pool`, `global_pool`, `pool_pyramid` and their kin take dask arrays"
+        )
+
+
+def refuse_out(out):
+    """Refuse `out`, where the result is a dask array."""
+    if out is not None:
+        raise TypeError(f"`out` must be left out for a dask array, which is computed later, got {type(out).__name__}")
+
+
+def squeezed(array, axes):
+    """An array without these axes, which have one sample each."""
+    if is_labelled(array):
+        return array.isel({array.dims[axis]: 0 for axis in axes}, drop=True)
+    return array.squeeze(axes)
+
+
 def checked_lazy(array, name="image"):
     """A dask array, if its shape is known and its chunks are NumPy's; `name` is what an error calls it."""
     if any(math.isnan(length) for length in array.shape):
@@ -56,7 +92,7 @@ def aligned(mask, image):
     return mask.transpose(*[name for name in image.dims if name in mask.dims]).data
 
 
-def labelled(values, image, axes, name=True):
+def labelled(pooled, image, axes):
     """Pooled values with the dimensions, coordinates, attributes and name of the labelled image that they are of.
 
     Coordinates that depend on pooled dimensions become the mean of those of each window's samples: of numbers and
@@ -64,30 +100,30 @@ def labelled(values, image, axes, name=True):
 
     Parameters
     ----------
-    values : array
-        Of the image's number of axes.
+    pooled : array, or a pair of them
+        Of the image's number of axes. Of a pair, the second gets neither attributes nor name.
     image : xarray.DataArray
     axes : sequence of Axis
         The windows along each of its axes.
-    name : bool
-        Keep the name and the attributes.
 
     Returns
     -------
-    xarray.DataArray
+    xarray.DataArray, or a pair of them
     """
+    if isinstance(pooled, tuple):
+        values, places = (labelled(array, image, axes) for array in pooled)
+        places.name, places.attrs = None, {}
+        return values, places
     windows = dict(zip(image.dims, axes, strict=True))
-    pooled = {dim for dim, axis in windows.items() if not axis.identity}
-    moved = [key for key, coordinate in image.coords.items() if pooled & set(coordinate.dims)]
+    changed = {dim for dim, axis in windows.items() if not axis.identity}
+    moved = [key for key, coordinate in image.coords.items() if changed & set(coordinate.dims)]
     kept = image.coords.to_dataset().drop_vars(moved).coords
-    result = type(image)(values, dims=image.dims, coords=kept)
+    result = type(image)(pooled, dims=image.dims, coords=kept, name=image.name, attrs=image.attrs)
     for key in moved:
         coordinate = image.coords[key].variable
         if coordinate.dtype.kind in "iufmM" and coordinate.dtype.itemsize <= 8:
             mean = _mean(np.asarray(coordinate.values), [windows[dim] for dim in coordinate.dims])
             result = result.assign_coords({key: (coordinate.dims, mean, coordinate.attrs)})
-    if name:
-        result.name, result.attrs = image.name, dict(image.attrs)
     return result
 
 

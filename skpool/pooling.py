@@ -21,13 +21,9 @@ def unwrapped(image, mask, channel_axis, lazy=False):
     """A plain array, and the mask that it or its container gives; a dask array as it is, where `lazy` allows it."""
     if containers.is_labelled(image):
         image, mask = image.data, containers.aligned(mask, image)
-    if containers.is_lazy(image):
-        if lazy:
-            return containers.checked_lazy(image), mask
-        raise NotImplementedError(
-            "`image` must be a NumPy array for this function, got a dask array: call it with `image.compute()`, or on "
-            "chunks by `image.map_blocks`; `pool`, `adaptive_pool`, `pool_pyramid` and their kin take dask arrays"
-        )
+    if lazy and containers.is_lazy(image):
+        return containers.checked_lazy(image), mask
+    containers.refuse_lazy(image)
     if isinstance(image, np.ma.MaskedArray):
         own = ~np.ma.getmaskarray(image)
         array = np.asarray(image.data)
@@ -40,6 +36,14 @@ def checked_mask(mask, image, channel_axis):
     mask = np.asarray(mask)
     _check_boolean(mask)
     return shaped_as(mask, image, channel_axis, "mask")
+
+
+def checked_lazy_mask(mask, image, channel_axis):
+    """`mask` for a dask array: boolean, and of its shape or that of its spatial axes; NumPy's or dask's, as it is."""
+    mask = containers.checked_lazy(mask, "mask") if containers.is_lazy(mask) else np.asarray(mask)
+    _check_boolean(mask)
+    shaped_as(np.broadcast_to(True, mask.shape), image, channel_axis, "mask")
+    return mask
 
 
 def _check_boolean(mask):
@@ -149,7 +153,7 @@ def pooled_by(
     places = None
     if out is not None:
         if lazy:
-            raise TypeError(f"`out` must be left out for a dask array, which is computed later, got {type(out).__name__}")
+            containers.refuse_out(out)
         if return_indices:
             out, places = _checked_pair(out)
         dtype = _dtype_of(out, dtype)
@@ -188,9 +192,7 @@ def pooled_by(
 def _lazily(plan, image, mask, nan_policy, return_indices):
     """`pooled_by` for a dask array."""
     if mask is not None:
-        mask = containers.checked_lazy(mask, "mask") if containers.is_lazy(mask) else np.asarray(mask)
-        _check_boolean(mask)
-        shaped_as(np.broadcast_to(True, mask.shape), image, plan.channel_axis, "mask")
+        mask = checked_lazy_mask(mask, image, plan.channel_axis)
     raises = nan_policy == "raise"
     compute = functools.partial(_chunk, raises=raises, return_indices=return_indices)
     return chunked.run(compute, plan, image, mask, token=raises, results=1 + return_indices)
@@ -216,9 +218,6 @@ def _labelled(kind, layout, image, reduction, parameters, mask, **given):
     mask = containers.aligned(mask, image)
     pooled = pooled_by(kind, layout, image.data, reduction, parameters, mask=mask, **given)
     axes = axes_of(image.shape, given["channel_axis"], kind(*layout))
-    if isinstance(pooled, tuple):
-        values, places = pooled
-        return containers.labelled(values, image, axes), containers.labelled(places, image, axes, name=False)
     return containers.labelled(pooled, image, axes)
 
 

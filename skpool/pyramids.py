@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import windows
-from .plan import Plan, checked_channel_axis, make_plan
-from .pooling import checked_mask, pool, unwrapped
+from . import containers, windows
+from .plan import Plan, axes_of, checked_channel_axis, make_plan
+from .pooling import checked_lazy_mask, checked_mask, pool, unwrapped
 from .reductions import REDUCTIONS, as_count, as_image, as_sum, reduction_named
 from .survivors import Keeper
 from .threads import check_workers
@@ -104,7 +104,7 @@ def _average(task, counts, total):
     divisor = task.plan.parameters["divisor"]
     divisor = counts if divisor is None else divisor
     if np.ndim(divisor):
-        return total / divisor
+        return _by_element(np.true_divide, np.dtype(np.float64), total, divisor)
     return pool(total, 1, "avg", divisor=divisor, dtype=task.plan.dtype, workers=task.workers)
 
 
@@ -114,7 +114,17 @@ def _range(task, counts, high, low):
     if high.dtype.kind == "i":  # the difference fits the unsigned type, where it wraps to its value
         unsigned = f"u{high.dtype.itemsize}"
         return high.view(unsigned) - low.view(unsigned)
-    return high - low
+    return _by_element(np.subtract, high.dtype, high, low)
+
+
+def _by_element(function, dtype, *arrays):
+    """What a function makes of arrays, without a word of infinities or NaN; lazy if one of them is."""
+    if any(map(containers.is_lazy, arrays)):
+        import dask.array as da
+
+        return da.core.elemwise(functools.partial(_by_element, function, dtype), *arrays, dtype=dtype)
+    with np.errstate(all="ignore"):
+        return function(*arrays)
 
 
 _HIGH = _State("max", "max", as_image, _bound(False))
@@ -170,7 +180,7 @@ class _Task:
     Attributes
     ----------
     image, mask : ndarray, ndarray of bool or None
-        Of the same shape.
+        Of the same shape; or dask arrays.
     plan : Plan
         Of the first level; all levels have its reduction, parameters and types.
     factors : tuple of int
@@ -256,12 +266,15 @@ class _Task:
             self.window(level),
             name or plan.reduction.name,
             mask=self.mask,
-            # A NaN that counts has been found at the first level, which looks at every sample.
-            nan_policy="propagate" if self.nan_policy == "raise" and level > 1 else self.nan_policy,
+            nan_policy="propagate" if self.nan_policy == "raise" and self.has_found_nan(level) else self.nan_policy,
             channel_axis=plan.channel_axis,
             workers=self.workers,
             **keywords,
         )
+
+    def has_found_nan(self, level):
+        """Whether a NaN that counts has been found at the first level, which looks at every sample."""
+        return level > 1 and not containers.is_lazy(self.image)  # each level of dask may be all that is computed
 
     def pooled_again(self, array, name, **keywords):
         """The next level of an array of the level before."""
@@ -316,7 +329,7 @@ def _near(task):
             return [first], [first], None
         if carried.divides and dtype.kind == "f" and task.plan.parameters["divisor"] is None:
             means = _means(task)
-            return means, [np.multiply(means[-1], task.counts_of_full_image(task.near), dtype=np.float64)], None
+            return means, [means[-1].astype(np.float64, copy=False) * task.counts_of_full_image(task.near)], None
     levels = [task.pooled(level) for level in range(1, max(task.near, 2))]
     states = [
         task.pooled(
@@ -360,8 +373,7 @@ def _finished(task, level, states, counts):
         (values,) = states
     else:
         divisors = task.counts_of_full_image(level) if counts is None and carried.divides else counts
-        with np.errstate(all="ignore"):
-            values = carried.finish(task, divisors, *states)
+        values = carried.finish(task, divisors, *states)
     if values.dtype != plan.dtype:
         values = pool(values, 1, dtype=plan.dtype, workers=task.workers)
     if counts is not None:
@@ -537,12 +549,34 @@ def pool_pyramid(
     if workers is not None:
         workers = check_workers(workers)
     row = reduction_named(reduction)
+    if containers.is_labelled(image):
+        return _labelled(
+            image,
+            downscale=downscale,
+            mask=containers.aligned(mask, image),
+            max_layer=max_layer,
+            reduction=reduction,
+            recursive=recursive,
+            min_size=min_size,
+            preserve_labels=preserve_labels,
+            channel_axis=channel_axis,
+            nan_policy=nan_policy,
+            min_count=min_count,
+            fill_value=fill_value,
+            workers=workers,
+            **reduction_parameters,
+        )
     masked_array = isinstance(image, np.ma.MaskedArray)
-    array, mask = unwrapped(image, mask, channel_axis)
+    array, mask = unwrapped(image, mask, channel_axis, lazy=True)
+    lazy = containers.is_lazy(array)
+    if lazy and containers.is_masked(array):
+        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
     if preserve_labels and reduction != "mode":
         raise ValueError(f"`preserve_labels` must be False for all reductions but 'mode', got {reduction!r}")
     if preserve_labels and array.dtype.kind not in "biu":
         raise ValueError(f"`preserve_labels` must be False for images that are not of labels, got {array.dtype}")
+    if preserve_labels and lazy:
+        raise NotImplementedError("`preserve_labels` must be False for dask arrays: compute the image first")
     parameters = row.checked_parameters(reduction_parameters, array.dtype)
     first = make_plan(
         array.shape,
@@ -557,7 +591,7 @@ def pool_pyramid(
         **parameters,
     )
     if mask is not None:
-        mask = checked_mask(mask, array, channel_axis)
+        mask = (checked_lazy_mask if lazy else checked_mask)(mask, array, channel_axis)
     factors, products = _products(array.shape, max_layer, downscale, min_size, first.channel_axis)
     task = _Task(array, mask, first, factors, products, nan_policy, workers)
     if recursive and task.carried is None:
@@ -570,6 +604,19 @@ def pool_pyramid(
     if not masked_array:
         return [array, *levels]
     return [image, *(_masked(level, kept, first) for level, kept in zip(levels, masks, strict=True))]
+
+
+def _labelled(image, downscale, mask, max_layer, min_size, channel_axis, **keywords):
+    """`pool_pyramid` for a labelled array."""
+    geometry = {"max_layer": max_layer, "downscale": downscale, "min_size": min_size, "channel_axis": channel_axis}
+    levels = pool_pyramid(image.data, mask=mask, **geometry, **keywords)
+    axis = checked_channel_axis(channel_axis, image.ndim)
+    products = _products(image.shape, max_layer, downscale, min_size, axis)[1]
+    labelled = [image]
+    for level, product in zip(levels[1:], products[1:], strict=True):
+        axes = axes_of(image.shape, axis, windows.Sliding(product))
+        labelled.append(containers.labelled(level, image, axes))
+    return labelled
 
 
 def _masked(level, kept, plan):

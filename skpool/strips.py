@@ -7,6 +7,7 @@ import operator
 
 import numpy as np
 
+from . import containers
 from .plan import NAN_POLICIES, checked_channel_axis, checked_image_dtype, representable
 from .pooling import checked_mask, pool, unwrapped
 from .reductions import as_sum, reduction_named
@@ -278,7 +279,7 @@ def strip_pool(
     >>> strip_pool(image, 0, "max", keepdims=True)
     array([[1, 5, 6]])
     """
-    image = image if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+    image = containers.as_array(image)
     channel_axis = checked_channel_axis(channel_axis, image.ndim)
     axis = _checked_axis(axis, image.ndim, channel_axis)
     if not isinstance(keepdims, bool | np.bool_):
@@ -307,7 +308,7 @@ def strip_pool(
     )
     if pooled is kept:
         return out
-    return pooled if keepdims else pooled.squeeze(axis)
+    return pooled if keepdims else containers.squeezed(pooled, (axis,))
 
 
 def _checked_axis(axis, ndim, channel_axis):

@@ -38,6 +38,7 @@ FLOORS = {
         "averages",
         "survivors",
         "containers",
+        "merging",
     ),
     "backends": (
         "backends",
