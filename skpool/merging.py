@@ -1,8 +1,9 @@
-"""Whole dask arrays: pooled from strips, one for each chunk, where that gives the same bits.
+"""Whole dask arrays: pooled from strips, where that gives the same bits.
 
-A strip is what a window of one column and a chunk's rows holds: its maximum, its number of samples, its sum. Strips
-are few, so one task merges them all. Maxima, counts and sums of integers do not depend on how they are merged; sums of
-floats do, and order statistics cannot be merged, so they are refused.
+A strip is what a window of one column and 2**j rows holds: its maximum, its number of samples, its sum. Strips are few,
+so one task merges them all. Sums of floats depend on the order in which they are taken, which is that of a tree over
+the rows, then over the columns (kernels/driver.pyx); strips of 2**j rows, counted from the image's first, are nodes of
+that tree, and what is left of it is the tree over the strips. What cannot be merged so is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import math
 import numpy as np
 
 from . import containers, windows
-from .plan import axes_of, make_plan
+from .backends import cpu
+from .plan import axes_of, checked_channel_axis, make_plan
 from .pooling import checked_lazy_mask, pooled_by, taken_return_indices
 from .threads import check_workers
 from .windows import Bins, Tables
@@ -26,38 +28,67 @@ def pooled_whole(kind, layout, image, reduction, parameters, *, mask, out, chann
         given["mask"] = containers.aligned(mask, image)
         pooled = pooled_whole(kind, layout, image.data, reduction, parameters, **given, **counting)
         return containers.labelled(pooled, image, axes_of(image.shape, channel_axis, kind(*layout)))
-    if not containers.is_lazy(image) or all(
-        count == 1 or axis == channel_axis for axis, count in enumerate(containers.checked_lazy(image).numblocks)
-    ):
+    if not containers.is_lazy(image) or _lies_in_one_chunk(containers.checked_lazy(image), channel_axis):
         return pooled_by(kind, layout, image, reduction, parameters, **given, **counting)
     containers.refuse_out(out)
     if workers is not None:
         check_workers(workers)
     parameters = dict(parameters)
     return_indices = taken_return_indices(reduction, parameters)
-    layout = kind(*layout)
-    plan = make_plan(image.shape, image.dtype, reduction, layout, channel_axis=channel_axis, **counting, **parameters)
+    windows_given = kind(*layout)
+    plan = make_plan(
+        image.shape, image.dtype, reduction, windows_given, channel_axis=channel_axis, **counting, **parameters
+    )
     if mask is not None:
         mask = checked_lazy_mask(mask, image, plan.channel_axis)
-    if return_indices or containers.is_masked(image) or not _is_exact(plan):
+    along, rows = _strips_of(plan, image.chunks)
+    if return_indices or containers.is_masked(image) or not _is_exact(plan, rows):
         what = f"`reduction` {reduction!r}" + (" with indices" if return_indices else "")
         raise NotImplementedError(
             f"{what} of {image.dtype} in several chunks to {plan.dtype} has no exact merge: rechunk the image to one "
             "chunk along the pooled axes, or take `adaptive_pool(image, 1, ...)`, which gathers it in one task"
         )
-    return _MERGES[reduction](_Strips(plan, image, mask, counting["nan_policy"]))
+    if plan.samples <= _FEW:
+        return pooled_by(kind, layout, image, reduction, parameters, **given, **counting)
+    return _MERGES[reduction](_Strips(plan, image, mask, counting["nan_policy"], along, rows))
 
 
-def _is_exact(plan):
-    """Whether the reduction of a plan can be merged from strips, bit for bit."""
+def _lies_in_one_chunk(image, channel_axis):
+    """Whether no pooled axis of a dask array is cut."""
+    axis = checked_channel_axis(channel_axis, image.ndim)
+    return all(count == 1 or number == axis for number, count in enumerate(image.numblocks))
+
+
+#: Samples up to which one task gathers them: sums of floats may be taken in float32 then.
+_FEW = 2**10
+
+#: Rows of a strip, if an image has so many.
+_ROWS = 64
+
+
+def _strips_of(plan, chunks):
+    """The axis along which strips lie, and how many samples each of them has: a power of two, about a chunk's."""
+    columns, _ = cpu.columns_and_channels(plan)
+    leading = [axis for axis in range(columns) if axis != plan.channel_axis and plan.axes[axis].length > 1]
+    along = leading[-1] if leading else columns
+    rows = 1 << max(max(chunks[along]), _ROWS).bit_length() - 1
+    if len(leading) > 1:  # the rows of all planes are one run of rows, of which strips must be parts
+        rows = math.gcd(rows, plan.axes[along].length)
+    return along, rows
+
+
+def _is_exact(plan, rows):
+    """Whether the reduction of a plan can be merged from strips of so many rows, bit for bit."""
     dtype = plan.image_dtype
     natural = plan.reduction.result(dtype.newbyteorder("="))
     if plan.reduction.name in ("max", "min", "count"):
         return True
     if plan.reduction.name == "range":
         return plan.dtype == natural
-    if plan.reduction.name not in ("sum", "avg") or dtype.kind == "f":
+    if plan.reduction.name not in ("sum", "avg"):
         return False
+    if dtype.kind == "f":
+        return rows >= _ROWS and plan.dtype in (np.float32, np.float64)
     if plan.reduction.name == "sum" and plan.dtype == natural:
         return True
     return 8 * dtype.itemsize + plan.samples.bit_length() <= 63  # a sum does not wrap
@@ -66,16 +97,14 @@ def _is_exact(plan):
 class _Strips:
     """Strips of an image, and what is made of them; all of it lazy."""
 
-    def __init__(self, plan, image, mask, nan_policy):
-        """Of a plan for one window; the dask array and its mask (or None)."""
+    def __init__(self, plan, image, mask, nan_policy, along, rows):
+        """Of a plan for one window; the dask array and its mask (or None); strips of so many rows along an axis."""
         self.plan, self.image, self.mask, self.nan_policy = plan, image, mask, nan_policy
-        spatial = [axis for axis in range(image.ndim) if axis != plan.channel_axis]
-        along = spatial[max(len(spatial) - 2, 0)]
-        sizes = np.array([size for size in image.chunks[along] if size])
-        ends = np.cumsum(sizes)
-        tables = [windows.whole(image.shape[axis]) for axis in spatial]
-        tables[spatial.index(along)] = windows.between(image.shape[along], ends - sizes, ends)
-        self.tables = tuple(tables)
+        self.sum_dtype = np.dtype(np.float64) if image.dtype.kind == "f" else None
+        length = image.shape[along]
+        strips = windows.sliding(length, rows, rows) if rows < length else windows.adaptive(length, 1)
+        tables = [strips if axis == along else windows.whole(n) for axis, n in enumerate(image.shape)]
+        self.tables = tuple(table for axis, table in enumerate(tables) if axis != plan.channel_axis)
 
     def strips(self, reduction, **given):
         """One value for each strip."""
@@ -107,6 +136,11 @@ class _Strips:
         mask = self.counts > 0 if self.is_counting else None
         return self.merged(self.strips(reduction), reduction, mask=mask, **given)
 
+    def sum(self):
+        """The sum of all samples; of floats as float64."""
+        sums = self.strips("sum", dtype=self.sum_dtype, fill_value=-0.0 if self.sum_dtype else 0)
+        return self.merged(sums, "sum")
+
     def finished(self, function, *values):
         """``function(*values)``, task by task, in the plan's type; the fill value where too few samples count."""
         import dask.array as da
@@ -132,13 +166,16 @@ def _limited(plan, whole):
 
 
 def _sum(plan, total, value):
+    if plan.image_dtype.kind == "f":
+        return value
     return value if value.dtype == plan.dtype else _limited(plan, value.astype(np.int64))
 
 
 def _average(plan, total, value):
     """Sums by counts; integers are rounded half to even."""
     divisor = plan.parameters["divisor"]
-    value = value.astype(np.int64)
+    if value.dtype.kind != "f":
+        value = value.astype(np.int64)
     if plan.dtype.kind == "f" or divisor is not None:
         mean = value / (total if divisor is None else divisor)
         return mean if plan.dtype.kind == "f" else _limited(plan, np.rint(mean))
@@ -171,6 +208,6 @@ _MERGES = {
     "min": _largest_or_smallest,
     "range": lambda strips: strips.finished(_range, strips.extremum("max"), strips.extremum("min")),
     "count": lambda strips: strips.finished(_sum, strips.merged(strips.counts, "sum")),
-    "sum": lambda strips: strips.finished(_sum, strips.merged(strips.strips("sum"), "sum")),
-    "avg": lambda strips: strips.finished(_average, strips.merged(strips.strips("sum"), "sum")),
+    "sum": lambda strips: strips.finished(_sum, strips.sum()),
+    "avg": lambda strips: strips.finished(_average, strips.sum()),
 }

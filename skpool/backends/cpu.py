@@ -178,7 +178,7 @@ _TOTALS = {
 
 def _depth(plan):
     """Additions on the way of a sample into its sum: of the tree over the rows, then of that over the columns."""
-    columns = plan.axes[_columns_and_channels(plan)[0]].most_taps
+    columns = plan.axes[columns_and_channels(plan)[0]].most_taps
     rows = plan.samples // max(columns, 1)
     return sum(max(taps - 1, 0).bit_length() for taps in (rows, columns))
 
@@ -274,7 +274,7 @@ _RECIPES = {
 }
 
 
-def _columns_and_channels(plan):
+def columns_and_channels(plan):
     """The axis of the columns, and the number of channels that follow it (or None)."""
     last = len(plan.axes) - 1
     axis = plan.axes[last]
@@ -311,7 +311,7 @@ def _convert_keys(natural, dtype):
 
 def _quad_key(plan, recipe):
     """Key of the kernel for windows of 2 x 2 at stride 2, if these are such windows and their average is plain."""
-    columns, channels = _columns_and_channels(plan)
+    columns, channels = columns_and_channels(plan)
     along = plan.axes[columns]
     if channels is not None and plan.dtype.itemsize > recipe.rows.itemsize:
         return None  # columns of channels are picked from the narrower of total and result
@@ -327,7 +327,7 @@ def _quad_key(plan, recipe):
 def _quad(plan, recipe):
     """The kernel for windows of 2 x 2, or 0, and whether it picks the columns of its result itself."""
     key, finishes = _quad_key(plan, recipe), _FUNCTIONS.finishes
-    channels = _columns_and_channels(plan)[1] or 1
+    channels = columns_and_channels(plan)[1] or 1
     if key is not None and (*key, channels) in finishes:
         return finishes[*key, channels], True
     return finishes.get(key, 0), channels == 1
@@ -344,7 +344,7 @@ def _samples(plan, recipe, masked):
     by_samples = recipe.order is not None or plan.taps is not None
     if not by_samples:
         return None
-    columns, channels = _columns_and_channels(plan)
+    columns, channels = columns_and_channels(plan)
     window = tuple(axis.most_taps for axis in plan.axes)
     is_tap = np.ones(window, bool) if plan.taps is None else plan.taps.is_tap[tuple(map(slice, window))]
     taps = np.argwhere(is_tap)
@@ -385,7 +385,7 @@ def _samples(plan, recipe, masked):
 
 def _slides(plan, order, rows, shape):
     """Whether windows are ranked by histograms that slide down and across."""
-    last, _ = _columns_and_channels(plan)
+    last, _ = columns_and_channels(plan)
     sliding = plan.axes[max(last - 1, 0) : last + 1]
     return (
         (order.lanes, order.finish, rows.itemsize, plan.taps) == ("sort", "quantile", 1, None)
@@ -411,7 +411,7 @@ def _program(plan, masked, indices):
     """The program of a plan, made once."""
     recipe = _RECIPES.get(plan.reduction.name, _mapped)(plan, indices)
     common, kernels, finishes = _FUNCTIONS.common, _FUNCTIONS.kernels, _FUNCTIONS.finishes
-    columns, channels = _columns_and_channels(plan)
+    columns, channels = columns_and_channels(plan)
     widen, narrow = _convert_keys(recipe.natural, plan.dtype)
     load = _load_key(_row_dtype(plan.image_dtype) if recipe.is_keyed else recipe.rows, plan.image_dtype)
     finish = {None: 0, ("count",): common["finish", "count"]}
