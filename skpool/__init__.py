@@ -15,12 +15,15 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     PoolTransformer, ...                   estimators.py   scikit-learn's; imported on demand only
     skpool pool, pyramid, info             cli.py          the command line, and its files (files.py)
               |
+        containers.py, merging.py          dask and labelled arrays, in and out; whole dask arrays from strips
+              |
               v
            plan.py                         arguments -> a checked Plan; every rule about arguments
            /     \\
     windows.py   reductions.py             WHERE: tables of windows     WHAT: the registry
            \\     /
         backends/cpu.py                    plan, image -> result; which kernel, which types
+        backends/chunked.py                plan, dask array -> lazy result: the plan in parts, one task for each
         backends/boxes.py                  edges of boxes, image -> result
               |
         kernels/driver.pyx                 work items -> rows of each window -> columns -> result

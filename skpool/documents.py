@@ -17,8 +17,9 @@ PARAMETERS = {
     "image": (
         "(..., rows, columns) array_like",
         "Boolean, integer or floating point of at most 64 bits, in any memory layout; never modified, rescaled or "
-        "clipped. A masked array's mask is honoured, and gives a masked array. Anything else goes through "
-        "`numpy.asarray`.",
+        "clipped. A masked array's mask is honoured, and gives a masked array. A dask array gives one that is computed "
+        "later, with the same bits for any chunks. An `xarray.DataArray` gives one with its dimensions, its attributes "
+        "and the mean coordinates of each window. Anything else goes through `numpy.asarray`.",
     ),
     "window_shape": (
         "int or sequence of int, optional",
@@ -65,7 +66,7 @@ PARAMETERS = {
     ),
     "mask": (
         "ndarray of bool, optional",
-        "True where a pixel counts; of the image's shape, or of its spatial axes.",
+        "True where a pixel counts; of the image's shape, or of its spatial axes. For a dask array it may be one too.",
     ),
     "weights": (
         "ndarray, optional",
@@ -87,11 +88,12 @@ PARAMETERS = {
     "out": (
         "ndarray{out_pair}, optional",
         "Where the result goes; of its exact shape, without memory in common with the image. Its dtype acts as "
-        "`dtype`.",
+        "`dtype`. Not for dask arrays.",
     ),
     "workers": (
         "int, optional",
-        "Threads. Default: as many as are available to the process, one for small images. Results do not depend on it.",
+        "Threads. Default: as many as are available to the process, one for small images and in tasks of dask. Results "
+        "do not depend on it.",
     ),
     "return_indices": ("bool", "Return also where each value was found."),
     "reduction_parameters": ("", "What the reduction takes beside these: see `pool` and its named forms."),

@@ -302,7 +302,7 @@ def test_a_run_of_outputs_looks_at_the_same_samples(axis, data):
     ends = [end for interval in run.intervals for end in interval]
     assert len(run.intervals) <= 2
     assert ends == sorted(set(ends))
-    assert 0 <= ends[0]
+    assert ends[0] >= 0
     assert ends[-1] <= axis.length
     if looked_at and axis.is_even and axis.step == 1 and axis.stride <= axis.window:
         assert set(run.sources.tolist()) == looked_at

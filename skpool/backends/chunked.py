@@ -20,7 +20,6 @@ from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
 
-from ..plan import Part
 from ..reductions import Reduction
 
 
@@ -163,20 +162,21 @@ def run(compute, plan, image, mask=None, *, token=(), results=1):
     if not math.prod(plan.shape):
         made = tuple(da.from_array(np.empty(plan.shape, meta.dtype)) for meta in metas)
         return made if results > 1 else made[0]
-    spatial = [axis for axis in range(image.ndim) if mask is None or mask.ndim == image.ndim or axis != plan.channel_axis]
+    spatial = [axis for axis in range(image.ndim) if axis != plan.channel_axis]
+    of_mask = range(image.ndim) if mask is None or mask.ndim == image.ndim else spatial
     if mask is not None and not isinstance(mask, da.Array):
-        mask = da.from_array(mask, chunks=tuple(image.chunks[axis] for axis in spatial))
+        mask = da.from_array(mask, chunks=tuple(image.chunks[axis] for axis in of_mask))
     token = tokenize(image.name, None if mask is None else mask.name, _described(plan), token, results)
     name = f"skpool-{plan.reduction.name}-{token}"
     chunks = tuple(map(output_chunks, plan.axes, image.chunks))
     runs = [[axis.take(outputs) for outputs in _slices(sizes)] for axis, sizes in zip(plan.axes, chunks, strict=True)]
     image_source = _Source("image", image, range(image.ndim), runs)
-    mask_source = None if mask is None else _Source("mask", mask, spatial, runs)
+    mask_source = None if mask is None else _Source("mask", mask, of_mask, runs)
     graph = {}
     for number in itertools.product(*(range(len(sizes)) for sizes in chunks)):
         part = plan.part(tuple(along[i] for along, i in zip(runs, number, strict=True)))
-        of_mask = (None, None) if mask is None else mask_source.of(number)
-        graph[(name, *number)] = (_computed, compute, part, *image_source.of(number), *of_mask)
+        mask_given = (None, None) if mask is None else mask_source.of(number)
+        graph[(name, *number)] = (_computed, compute, part, *image_source.of(number), *mask_given)
     inputs = [image] if mask is None else [image, mask]
     layer = HighLevelGraph.from_collections(name, graph, dependencies=inputs)
     if results == 1:
@@ -190,10 +190,9 @@ class _Source:
     def __init__(self, name, array, axes, runs):
         """Of an array along these axes, by the runs of outputs along all axes."""
         self.name, self.array, self.axes = name, array, axes
-        self.pieces = [
-            [_pieces(chunks, run.intervals) for run in runs[axis]] for chunks, axis in zip(array.chunks, axes, strict=True)
-        ]
-        self.orders = [[run.order for run in runs[axis]] for axis in axes]
+        along = list(zip(array.chunks, (runs[axis] for axis in axes), strict=True))
+        self.pieces = [[_pieces(chunks, run.intervals) for run in taken] for chunks, taken in along]
+        self.orders = [[run.order for run in taken] for _, taken in along]
 
     def of(self, number):
         """The `_Cut` of an output chunk, and the keys of the chunks that it is made of."""
