@@ -8,7 +8,7 @@ import numbers
 
 import numpy as np
 
-from . import windows
+from . import containers, windows
 from .plan import checked_channel_axis, checked_dtype, make_plan, representable
 from .pooling import pool, pooled_by
 from .reductions import as_float
@@ -340,7 +340,8 @@ def fractional_max_pool(
     for name, value in (("pseudo_random", pseudo_random), ("overlapping", overlapping)):
         if not isinstance(value, bool | np.bool_):
             raise TypeError(f"`{name}` must be True or False, got {value!r}")
-    shape = np.shape(image)
+    image = containers.as_array(image)
+    shape = image.shape
     axis = checked_channel_axis(channel_axis, len(shape))
     lengths = [length for i, length in enumerate(shape) if i != axis]
     if (output_shape is None) == (ratio is None):
