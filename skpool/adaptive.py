@@ -358,6 +358,8 @@ def spatial_pyramid_pool(
     >>> spatial_pyramid_pool(np.arange(16).reshape(4, 4), levels=(1, 2))
     array([15,  5,  7, 13, 15])
     """
+    if containers.is_labelled(image):
+        image, mask = image.data, containers.aligned(mask, image)
     cells = pyramid_cells(
         image,
         levels,
@@ -386,8 +388,6 @@ def pyramid_cells(image, levels, reduction, reduction_parameters, *, weights, ru
     if not levels:
         raise ValueError("`levels` must have at least one level, got none")
     factors = _level_weights(weights, len(levels))
-    if containers.is_labelled(image):
-        image, mask = image.data, containers.aligned(mask, image)
     shape = np.shape(image)
     axis = checked_channel_axis(channel_axis, len(shape))
     lengths = [length for i, length in enumerate(shape) if i != axis]
