@@ -1,4 +1,8 @@
-"""Pooling before a linear classifier: digits and faces by their edges, cross-validated; draws ``classification.png``.
+"""
+Pooling before a linear classifier
+==================================
+
+Digits and faces by their edges, cross-validated; draws ``classification.png``.
 
 Edges of an image are eight maps, one for each direction. A linear support vector machine gets them as they are, or
 pooled by a transformer of scikit-learn's kind in the same pipeline::

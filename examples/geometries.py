@@ -1,6 +1,9 @@
-"""Windows that are no sliding squares: boxes, superpixels, pyramids, adaptive grids, and the way back.
+"""
+Windows that are no sliding squares
+===================================
 
-Takes scikit-image's coins, astronaut and camera; prints what it measures, and draws `geometries.png`.
+Boxes, superpixels, pyramids, adaptive grids, and the way back. Takes scikit-image's coins, astronaut and camera;
+prints what it measures, and draws ``geometries.png``.
 """
 
 import argparse
@@ -92,7 +95,7 @@ def matching():
 
 def main():
     """Measure, print and draw."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Windows that are no sliding squares.")
     parser.add_argument("--picture", default="geometries.png", help="where the picture goes")
     options = parser.parse_args()
     panels = {

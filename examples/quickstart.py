@@ -1,4 +1,8 @@
-"""Pooling for scikit-image users: real photographs, printed figures and one picture, ``quickstart.png``.
+"""
+Pooling for scikit-image users
+==============================
+
+Real photographs, printed figures and one picture, ``quickstart.png``.
 
 Everything below is made of calls such as these::
 
