@@ -21,6 +21,7 @@ extensions = [
     "generate",
 ]
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
 add_function_parentheses = False
 default_role = "code"  # names in docstrings stand between single backquotes
 numpydoc_show_class_members = False

@@ -43,6 +43,7 @@ FLOORS = {
     "backends": (
         "backends",
         "backends.cpu",
+        "backends.networks",
         "backends.order",
         "backends.networks",
         "backends.boxes",
