@@ -12,6 +12,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     corner_pool, strip_pool                strips.py       whole lines
     fractional_max_pool, max_unpool, ...   sampling.py     windows of drawn sizes; the way back
     block_reduce, patch_skimage, ...       dropin.py       scikit-image's own names
+    the same for its dispatcher            skimage_backend.py  off unless asked for
     PoolTransformer, ...                   estimators.py   scikit-learn's; imported on demand only
     skpool pool, pyramid, info             cli.py          the command line, and its files (files.py)
               |
