@@ -14,6 +14,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     block_reduce, patch_skimage, ...       dropin.py       scikit-image's own names
     the same for its dispatcher            skimage_backend.py  off unless asked for
     PoolTransformer, ...                   estimators.py   scikit-learn's; imported on demand only
+    commands of napari.yaml                napari_commands.py
     skpool pool, pyramid, info             cli.py          the command line, and its files (files.py)
               |
         containers.py, merging.py          dask and labelled arrays, in and out; whole dask arrays from strips

@@ -24,7 +24,7 @@ SOURCE = CLONE if CLONE.is_dir() else Path(skpool.__file__).parent  # an install
 
 #: The floors of the house, and the floors that each may import from. Nothing imports upwards.
 FLOORS = {
-    "faces": ("", "__main__", "cli", "config", "dropin", "estimators", "files", "skimage_backend"),
+    "faces": ("", "__main__", "cli", "config", "dropin", "estimators", "files", "napari_commands", "skimage_backend"),
     "functions": (
         "documents",
         "pooling",
