@@ -84,12 +84,20 @@ cdef inline uint16_t double_to_half(double value) noexcept nogil:
 
 # --- reading rows
 
+cdef inline bint lies_in_row(
+    Py_ssize_t column_stride, Py_ssize_t inner, Py_ssize_t inner_stride, Py_ssize_t width,
+) noexcept nogil:
+    return column_stride == inner * width and (inner == 1 or inner_stride == width)
+
+
 cdef void load(
     word* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
     Py_ssize_t inner_stride,
 ) noexcept nogil:
     cdef Py_ssize_t i, c
-    if inner == 1:
+    if lies_in_row(column_stride, inner, inner_stride, sizeof(word)):
+        memcpy(row, source, max(columns * inner, <Py_ssize_t> 0) * sizeof(word))
+    elif inner == 1:
         for i in range(columns):
             memcpy(row + i, source + i * column_stride, sizeof(word))
     elif inner_stride == <Py_ssize_t> sizeof(word):
@@ -109,12 +117,6 @@ cdef void load_swapped(
     load(row, source, columns, column_stride, inner, inner_stride)
     for i in range(columns * inner):
         row[i] = swapped(row[i])
-
-
-cdef inline bint lies_in_row(
-    Py_ssize_t column_stride, Py_ssize_t inner, Py_ssize_t inner_stride, Py_ssize_t width,
-) noexcept nogil:
-    return column_stride == inner * width and (inner == 1 or inner_stride == width)
 
 
 cdef inline void load_halves(

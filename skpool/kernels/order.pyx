@@ -36,6 +36,7 @@ cdef enum:
     ALIGNMENT = 64
     FEW = 64                # samples that are compared pair by pair, ranks that are picked row by row
     LANES = 64              # elements that stay in the first-level cache (steps of `range` must be written out)
+    PICKED = 128            # elements for which ranks are picked together (likewise)
     SHORT = 127             # samples from which lengths of runs outgrow the type of a byte
 
 # --- floats as keys, where they lie
@@ -365,26 +366,32 @@ cdef void sort_each(
 
 cdef void pick(
     ordered* chosen, const ordered** ranked, const int32_t* ranks, Py_ssize_t taps, const int32_t* counts,
-    Py_ssize_t first, Py_ssize_t n,
+    Py_ssize_t first, Py_ssize_t n, int32_t least, int32_t most,
 ) noexcept nogil:
-    """The samples of a run of elements, each at the rank that a table gives for its count."""
+    """The samples of a run of elements, each at the rank that a table gives for its count, from `least` to `most`."""
     cdef const ordered* row
     cdef Py_ssize_t i
-    cdef int32_t count, least = counts[0], most = counts[0]
+    cdef int32_t count
     if taps > FEW:
         for i in range(n):
             chosen[i] = ranked[ranks[max(counts[i], <int32_t> 1)]][first + i]
         return
-    for i in range(n):
-        least = counts[i] if counts[i] < least else least
-        most = counts[i] if counts[i] > most else most
-    least = max(least, <int32_t> 1)
     memcpy(chosen, ranked[ranks[least]] + first, n * sizeof(ordered))
     for count in range(least + 1, most + 1):
         row = ranked[ranks[count]] + first
         if ranks[count] != ranks[count - 1]:
             for i in range(n):
                 chosen[i] = row[i] if counts[i] >= count else chosen[i]
+
+
+cdef inline void find_range(const int32_t* counts, Py_ssize_t n, int32_t* least, int32_t* most) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int32_t low = counts[0], high = counts[0]
+    for i in range(n):
+        low = counts[i] if counts[i] < low else low
+        high = counts[i] if counts[i] > high else high
+    least[0] = max(low, <int32_t> 1)
+    most[0] = high
 
 
 cdef inline void spoil(real* out, const ordered* last, Py_ssize_t n) noexcept nogil:
@@ -401,9 +408,10 @@ cdef void quantile(
     const Parameters* parameters,
 ) noexcept nogil:
     cdef const Order* order = &parameters.order
-    cdef ordered low[LANES]
-    cdef ordered high[LANES]
-    cdef ordered last[LANES]
+    cdef ordered low[PICKED]
+    cdef ordered high[PICKED]
+    cdef ordered last[PICKED]
+    cdef int32_t least, most
     cdef Py_ssize_t first, m
     if counts == NULL:
         if order.keyed:
@@ -412,10 +420,11 @@ cdef void quantile(
         else:
             mix(out, ranked[order.low[taps]], ranked[order.high[taps]], order.weight[taps], n, False)
         return
-    for first in range(0, n, 64):
-        m = min(<Py_ssize_t> LANES, n - first)
-        pick(low, ranked, order.low, taps, counts + first, first, m)
-        pick(high, ranked, order.high, taps, counts + first, first, m)
+    for first in range(0, n, 128):
+        m = min(<Py_ssize_t> PICKED, n - first)
+        find_range(counts + first, m, &least, &most)
+        pick(low, ranked, order.low, taps, counts + first, first, m, least, most)
+        pick(high, ranked, order.high, taps, counts + first, first, m, least, most)
         if order.halves and order.keyed:
             mix(out + first, <const ordered*> low, <const ordered*> high, 0.5, m, True)
         elif order.halves:
@@ -425,7 +434,7 @@ cdef void quantile(
         else:
             mix_each(out + first, <const ordered*> low, <const ordered*> high, order.weight, counts + first, m, False)
         if order.keyed and not order.omits:
-            pick(last, ranked, order.last, taps, counts + first, first, m)
+            pick(last, ranked, order.last, taps, counts + first, first, m, least, most)
             spoil(out + first, <const ordered*> last, m)
 
 
@@ -445,11 +454,12 @@ cdef void whole_quantile(
 ) noexcept nogil:
     """A quantile that is one of the samples, or halfway between two integers."""
     cdef const Order* order = &parameters.order
-    cdef ordered low[LANES]
-    cdef ordered high[LANES]
-    cdef ordered last[LANES]
+    cdef ordered low[PICKED]
+    cdef ordered high[PICKED]
+    cdef ordered last[PICKED]
     cdef const ordered* lower_row
     cdef const ordered* higher_row
+    cdef int32_t least, most
     cdef Py_ssize_t first, m
     if counts == NULL:
         lower_row = ranked[order.low[taps]]
@@ -463,14 +473,15 @@ cdef void whole_quantile(
         else:
             to_even(out, lower_row, higher_row, n)
         return
-    for first in range(0, n, 64):
-        m = min(<Py_ssize_t> LANES, n - first)
-        pick(low, ranked, order.low, taps, counts + first, first, m)
+    for first in range(0, n, 128):
+        m = min(<Py_ssize_t> PICKED, n - first)
+        find_range(counts + first, m, &least, &most)
+        pick(low, ranked, order.low, taps, counts + first, first, m, least, most)
         if order.keyed:
-            pick(last, ranked, order.low if order.omits else order.last, taps, counts + first, first, m)
+            pick(last, ranked, order.low if order.omits else order.last, taps, counts + first, first, m, least, most)
             to_floats(out + first, <const ordered*> low, <const ordered*> last, m)
         else:
-            pick(high, ranked, order.high, taps, counts + first, first, m)
+            pick(high, ranked, order.high, taps, counts + first, first, m, least, most)
             to_even(out + first, <const ordered*> low, <const ordered*> high, m)
 
 
