@@ -376,16 +376,16 @@ def test_channels_layouts_and_workers(name, reduction):
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool", "uint16", "int16"])
 def test_histograms_give_what_networks_give(dtype, seed, monkeypatch):
-    """Large windows of bytes in every geometry, by both ways of ranking samples."""
+    """Large windows of bytes and short integers in every geometry, by both ways of ranking samples."""
     rng = np.random.default_rng(seed)
     for _ in range(25):
         axes = int(rng.integers(1, 4))
         shape = rng.integers(1, (200, 60, 20)[axes - 1], axes)
         window = tuple(int(rng.integers(1, min(length + 1, 40))) for length in shape)
         channels = (int(rng.integers(1, 5)),) if rng.random() < 0.3 else ()
-        highest = 2 if dtype == "bool" else int(rng.choice([3, 256]))
+        highest = 2 if dtype == "bool" else int(rng.choice([3, 2 ** (8 * np.dtype(dtype).itemsize)]))
         image = rng.integers(0, highest, (*shape, *channels)).astype(dtype)
         arguments = {
             "q": float(rng.integers(0, 101)),
@@ -400,7 +400,7 @@ def test_histograms_give_what_networks_give(dtype, seed, monkeypatch):
         }
         results = []
         for least in (2, 10**6):
-            monkeypatch.setattr(cpu, "LEAST_IN_HISTOGRAM", least)
+            monkeypatch.setattr(cpu, "LEAST_IN_HISTOGRAM", {1: least, 2: least})
             cpu._program.cache_clear()
             results.append(skpool.percentile_pool(image, window, **arguments))
         np.testing.assert_array_equal(*results, err_msg=f"{image.shape} {window} {arguments}")

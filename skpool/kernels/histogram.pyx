@@ -1,4 +1,4 @@
-"""Row functions of ranks in large windows of bytes: by histograms that slide down and across.
+"""Row functions of ranks in large windows of bytes and of short integers: by histograms that slide.
 
 Design (S. Perreault and P. Hébert, "Median filtering in constant time", IEEE TIP 16, 2007): each column of a window's
 rows has a histogram, which one sample enters and one leaves from one output row to the next; the window's own is the
@@ -6,8 +6,10 @@ sum of its columns', which one enters and one leaves from one output to the next
 depend on the window. Histograms have two levels, 16 bins of 16 values. Only that of the bins is kept for the window at
 all times; for a run of outputs, those of the values follow of the bins that hold their ranks.
 All of them are cumulative, so that a rank is found by counting the entries that are not above it, without a branch.
+Histograms of 16 bits are too large for that: there is one, of three levels, that slides across, one column in and one
+out, so that the time for an output grows with the height of the window.
 """
-from libc.stdint cimport int8_t, int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 from skpool.kernels.ranks cimport mix, mix_each, to_even
 from skpool.kernels.table cimport Order, Parameters, Slide
@@ -124,9 +126,21 @@ ctypedef fused byte:
     uint8_t
     int8_t
 
+ctypedef fused short_number:
+    uint16_t
+    int16_t
+
+ctypedef fused small:
+    uint8_t
+    int8_t
+    uint16_t
+    int16_t
+
 ctypedef fused result:
     uint8_t
     int8_t
+    uint16_t
+    int16_t
     double
 
 
@@ -283,24 +297,16 @@ cdef void find_values(
 
 
 cdef inline void finish(
-    result* out, const Run* run, bint whole, const Order* order, const byte* example,
+    result* out, const small* low, const small* high, const int32_t* counts, Py_ssize_t n, const Order* order,
+    Py_ssize_t taps,
 ) noexcept nogil:
-    """Results between the samples of a run."""
-    cdef byte samples[2][LANES]
-    cdef const byte* low = samples[0]
-    cdef const byte* high = samples[run.wanted - 1]
-    cdef Py_ssize_t w, i
-    for w in range(run.wanted):
-        for i in range(run.outputs):
-            samples[w][i] = <byte> run.samples[w][i]
-            if byte is int8_t:
-                samples[w][i] = <byte> (run.samples[w][i] ^ 128)
+    """Results between two samples of each output; `counts` is NULL where all samples count."""
     if result is not double:
-        to_even(<byte*> out, low, high, run.outputs)
-    elif whole:
-        mix(out, low, high, order.weight[run.counts[0]], run.outputs, False)
+        to_even(<small*> out, low, high, n)
+    elif counts == NULL:
+        mix(out, low, high, order.weight[taps], n, False)
     else:
-        mix_each(out, low, high, order.weight, run.counts, run.outputs, False)
+        mix_each(out, low, high, order.weight, counts, n, False)
 
 
 cdef void quantile(
@@ -312,10 +318,11 @@ cdef void quantile(
     cdef Histograms* held = <Histograms*> room
     cdef Window window
     cdef Run run
+    cdef byte samples[2][LANES]
     cdef result results[LANES]
     cdef Py_ssize_t taps = slide.rows * slide.columns, inner = slide.inner
     cdef Py_ssize_t n = ((outputs - 1) * slide.stride + slide.columns) * inner
-    cdef Py_ssize_t channel, first, i
+    cdef Py_ssize_t channel, first, i, w
     cdef uint32_t found
     cdef int b
     if moved == 0:
@@ -332,7 +339,15 @@ cdef void quantile(
             for b in range(BINS):
                 if found >> b & 1:
                     find_values(&window, &run, held.values + channel * VALUES, slide, first * slide.stride, b)
-            finish(<result*> results, &run, reported == NULL, order, rows[0])
+            for w in range(run.wanted):
+                for i in range(run.outputs):
+                    samples[w][i] = <byte> run.samples[w][i]
+                    if byte is int8_t:
+                        samples[w][i] = <byte> (run.samples[w][i] ^ 128)
+            finish(
+                <result*> results, <const byte*> samples[0], <const byte*> samples[run.wanted - 1],
+                NULL if reported == NULL else run.counts, run.outputs, order, taps,
+            )
             for i in range(run.outputs):
                 out[(first + i) * inner + channel] = results[i]
                 if reported != NULL:
@@ -353,7 +368,113 @@ cdef Py_ssize_t lay_out(Histograms* held, char* room, const Slide* slide, Py_ssi
     return (sizeof(Histograms) + 63) // 64 * 64 + n * (BINS + VALUES + 2 * slide.rows)
 
 
-#: Rows, and samples, that a window may have.
+# --- short integers
+
+cdef struct Levels:
+    # Samples of a window by their 8, 12 and 16 highest bits; `below` of them are in lower bins than `bin`.
+    uint16_t high[256]
+    uint16_t middle[4096]
+    uint16_t values[65536]
+    int32_t bin
+    int32_t below
+    int32_t count
+
+
+cdef inline void tally(Levels* held, uint16_t sample, int32_t sign) noexcept nogil:
+    """A sample enters (1) or leaves (-1)."""
+    held.high[sample >> 8] += <uint16_t> sign
+    held.middle[sample >> 4] += <uint16_t> sign
+    held.values[sample] += <uint16_t> sign
+    held.count += sign
+    if sample >> 8 < held.bin:
+        held.below += sign
+
+
+cdef void tally_columns(
+    Levels* held, const short_number** rows, const uint8_t** valid, const Slide* slide, Py_ssize_t channel,
+    Py_ssize_t begin, Py_ssize_t end, int32_t sign,
+) noexcept nogil:
+    """The samples of some columns enter or leave."""
+    cdef Py_ssize_t r, c, place
+    cdef uint16_t sample
+    for r in range(slide.rows):
+        for c in range(begin, end):
+            place = c * slide.inner + channel
+            if valid[r] != NULL and not valid[r][place]:
+                continue
+            sample = <uint16_t> rows[r][place]
+            if short_number is int16_t:
+                sample = sample ^ 32768
+            tally(held, sample, sign)
+
+
+cdef inline uint16_t value_at(Levels* held, int32_t rank) noexcept nogil:
+    """The sample at a rank; any if there are not so many."""
+    cdef Py_ssize_t place
+    cdef int32_t below
+    while held.below > rank:
+        held.bin -= 1
+        held.below -= held.high[held.bin]
+    while held.bin < 255 and held.below + held.high[held.bin] <= rank:
+        held.below += held.high[held.bin]
+        held.bin += 1
+    below = held.below
+    place = held.bin * 16
+    while place < held.bin * 16 + 15 and below + held.middle[place] <= rank:
+        below = below + held.middle[place]
+        place = place + 1
+    place = place * 16
+    while place < 65535 and below + held.values[place] <= rank:
+        below = below + held.values[place]
+        place = place + 1
+    return <uint16_t> place
+
+
+cdef void quantile_of_shorts(
+    result* out, double* reported, const short_number** rows, const uint8_t** valid, const Slide* slide,
+    Py_ssize_t moved, Py_ssize_t outputs, char* room, const Parameters* parameters,
+) noexcept nogil:
+    """As `quantile`, for short integers."""
+    cdef const Order* order = &parameters.order
+    cdef Levels* held = <Levels*> room
+    cdef short_number low[LANES]
+    cdef short_number high[LANES]
+    cdef int32_t counts[LANES]
+    cdef result results[LANES]
+    cdef uint16_t flip = 32768 if short_number is int16_t else 0
+    cdef Py_ssize_t taps = slide.rows * slide.columns
+    cdef Py_ssize_t channel, first, i, m, position, past
+    for channel in range(slide.inner):
+        memset(held, 0, sizeof(Levels))
+        past = 0                                           # columns that have entered
+        for first in range(0, outputs, 64):
+            m = min(<Py_ssize_t> LANES, outputs - first)
+            for i in range(m):
+                position = (first + i) * slide.stride
+                if position:
+                    tally_columns(
+                        held, rows, valid, slide, channel, position - slide.stride, min(position, past), -1,
+                    )
+                tally_columns(
+                    held, rows, valid, slide, channel, max(position, past), position + slide.columns, 1,
+                )
+                past = position + slide.columns
+                counts[i] = held.count
+                low[i] = <short_number> (value_at(held, order.low[held.count]) ^ flip)
+                high[i] = low[i]
+                if order.high[held.count] != order.low[held.count]:
+                    high[i] = <short_number> (value_at(held, order.high[held.count]) ^ flip)
+            finish(
+                <result*> results, <const short_number*> low, <const short_number*> high,
+                NULL if reported == NULL else counts, m, order, taps,
+            )
+            for i in range(m):
+                out[(first + i) * slide.inner + channel] = results[i]
+                if reported != NULL:
+                    reported[(first + i) * slide.inner + channel] = counts[i]
+
+
+#: Rows that a window of bytes may have, and samples that any may have.
 MOST_ROWS, MOST_SAMPLES = MOST_IN_COLUMN, MOST_IN_SHORT
 
 
@@ -364,11 +485,17 @@ def tables():
     finishes["slide", "int8", "float64"] = <size_t> quantile[double, int8_t]
     finishes["slide", "uint8", "same"] = <size_t> quantile[uint8_t, uint8_t]
     finishes["slide", "int8", "same"] = <size_t> quantile[int8_t, int8_t]
+    finishes["slide", "uint16", "float64"] = <size_t> quantile_of_shorts[double, uint16_t]
+    finishes["slide", "int16", "float64"] = <size_t> quantile_of_shorts[double, int16_t]
+    finishes["slide", "uint16", "same"] = <size_t> quantile_of_shorts[uint16_t, uint16_t]
+    finishes["slide", "int16", "same"] = <size_t> quantile_of_shorts[int16_t, int16_t]
     return {}, finishes
 
 
-def room(Py_ssize_t rows):
-    """Bytes of scratch: of itself, and for each element of a row."""
+def room(Py_ssize_t rows, Py_ssize_t width):
+    """Bytes of scratch for windows of so many rows of `width` bytes a sample: of itself, and for each element."""
     cdef Slide slide
     slide.rows = rows
+    if width > 1:
+        return sizeof(Levels), 0
     return lay_out(NULL, NULL, &slide, 0), lay_out(NULL, NULL, &slide, 1) - lay_out(NULL, NULL, &slide, 0)
