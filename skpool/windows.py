@@ -487,12 +487,12 @@ class Taps:
 
     @classmethod
     def of_footprint(cls, footprint):
-        """Taps by a footprint: boolean, or 0 and 1 as `skimage.morphology` makes them."""
+        """Taps by a footprint: boolean, or 0 and 1 of any type, as `skimage.morphology` and `np.ones` make them."""
         array = np.asarray(footprint)
-        if array.dtype.kind not in "biu":
+        if array.dtype.kind not in "biuf":
             raise TypeError(f"`footprint` must be an array of truth values, got dtype {array.dtype}")
         if array.dtype.kind != "b" and ((array != 0) & (array != 1)).any():
-            raise ValueError("`footprint` must hold 0 and 1 only, got other numbers")
+            raise ValueError(f"`footprint` must hold 0 and 1 only, got {array[(array != 0) & (array != 1)][0]}")
         if not array.any():
             raise ValueError(f"`footprint` must have at least one sample, got shape {array.shape} without any")
         return cls(array.shape, array.astype(np.bool_).tobytes())

@@ -337,7 +337,9 @@ IMAGE = np.arange(30.0).reshape(5, 6)
         ({"footprint": np.zeros((0, 3), bool)}, ValueError, ["`footprint`", "at least one", "(0, 3)"]),
         ({"footprint": [[0, 2]]}, ValueError, ["`footprint`", "0 and 1"]),
         ({"footprint": [[0, -1]]}, ValueError, ["`footprint`", "0 and 1"]),
-        ({"footprint": [[0.0, 1.0]]}, TypeError, ["`footprint`", "truth values", "float64"]),
+        ({"footprint": [[0.0, 0.5]]}, ValueError, ["`footprint`", "0 and 1", "0.5"]),
+        ({"footprint": [[np.nan, 1.0]]}, ValueError, ["`footprint`", "0 and 1", "nan"]),
+        ({"footprint": [[0j, 1]]}, TypeError, ["`footprint`", "truth values", "complex128"]),
         ({"footprint": "disk"}, TypeError, ["`footprint`", "truth values"]),
         ({"footprint": [[True, None]]}, TypeError, ["`footprint`", "object"]),
         ({"footprint": [[1]], "window_shape": 1}, ValueError, ["`window_shape`", "`footprint`", "1"]),
@@ -368,3 +370,10 @@ def test_bad_footprints(reduction, arguments, error, parts):
 def test_windows_placed_otherwise_take_no_footprint(function):
     with pytest.raises(TypeError, match="footprint"):
         function(footprint=np.ones((2, 2), bool))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float32", "float64"])
+def test_footprints_of_any_type_are_one(dtype):
+    image = np.arange(30.0).reshape(5, 6)
+    expected = skpool.max_pool(image, footprint=np.eye(2, dtype=bool))
+    np.testing.assert_array_equal(skpool.max_pool(image, footprint=np.eye(2, dtype=dtype)), expected)
