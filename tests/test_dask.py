@@ -607,7 +607,9 @@ def test_names_are_those_of_the_arguments():
 
 def test_names_are_the_same_in_another_process():
     code = "import dask.array as da, skpool; print(skpool.lp_pool(da.zeros((9, 9), chunks=4), 3, p=3).name)"
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    other = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
     assert other.stdout.strip() == skpool.lp_pool(da.zeros((9, 9), chunks=4), 3, p=3).name
 
 
@@ -741,7 +743,7 @@ MEMORY = textwrap.dedent(
 @pytest.mark.skipif(sys.platform == "win32", reason="needs `resource`")
 def test_an_image_larger_than_memory(tmp_path):
     pytest.importorskip("resource")
-    command = [sys.executable, "-c", MEMORY, str(tmp_path / "image.npy")]
+    command = [sys.executable, "-P", "-c", MEMORY, str(tmp_path / "image.npy")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300)
     assert done.returncode == 0, done.stderr
     kilobytes = int(done.stdout) / (1024 if sys.platform == "darwin" else 1)

@@ -295,7 +295,7 @@ def test_grid_search_by_forks_and_threads():
         "PYTHONPATH": str(Path(skpool.__file__).parents[1]),
     }
     done = subprocess.run(
-        [sys.executable, "-c", FORKED], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-P", "-c", FORKED], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "done\n"
@@ -402,7 +402,7 @@ def test_without_scikit_learn():
     code = "import sys; sys.modules['sklearn'] = None; import skpool; import skpool.estimators"
     environment = os.environ | {"PYTHONPATH": str(Path(skpool.__file__).parents[1])}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("ImportError: `skpool.estimators` needs scikit-learn 1.6 or later")
