@@ -1,6 +1,6 @@
 """The CUDA kernels on the CPU: the real sources as C++, behind a stand-in for CuPy, against the CPU backend.
 
-Nothing here needs a GPU. With `-m gpu`, where there is one, the same tests run on it.
+Nothing here needs a GPU.
 """
 
 import itertools
@@ -258,15 +258,11 @@ def test_adaptive(name, outputs, bins):
     same(skpool.adaptive_pool, image_of(generator(name), (10, 13), "float32"), outputs, name, bins=bins)
 
 
-def test_fractional():
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_fractional(overlapping):
     image = image_of(generator("fractional"), (23, 31, 2), "float32")
-    for overlapping in (False, True):
-        same(
-            lambda image: skpool.fractional_max_pool(
-                image, ratio=1.5, rng=3, overlapping=overlapping, return_indices=True, channel_axis=-1
-            ),
-            image,
-        )
+    keywords = {"rng": 3, "overlapping": overlapping, "return_indices": True, "channel_axis": -1}
+    same(skpool.fractional_max_pool, image, ratio=1.5, **keywords)
 
 
 @pytest.mark.parametrize("rule", ["adaptive", "he2014"])
