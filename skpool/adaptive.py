@@ -10,6 +10,7 @@ import numpy as np
 
 from . import containers, documents, merging, windows
 from .averages import averaged, checked_weights, counted_pixels
+from .backends import gpu
 from .plan import axes_of, checked_channel_axis
 from .pooling import pooled_by
 from .reductions import REDUCTIONS, reduction_named
@@ -106,9 +107,10 @@ def _expanded(out, axes):
     """`out` with the pooled axes, where it can have them; what cannot is refused later, by name."""
     if isinstance(out, tuple | list):
         return tuple(_expanded(array, axes) for array in out)
-    if type(out) is not np.ndarray or out.ndim + len(axes) > 64:
+    if not (type(out) is np.ndarray or gpu.is_array(out)) or out.ndim + len(axes) > 64:
         return out
-    return np.expand_dims(out, axes)
+    ndim = out.ndim + len(axes)
+    return out[tuple(None if axis in axes else slice(None) for axis in range(ndim))]
 
 
 # --- averages that are not plain
@@ -137,6 +139,8 @@ def _area_average(
     workers,
 ):
     """Each sample counts as far as it lies in the bin."""
+    if gpu.is_array(image):
+        gpu.refuse("adaptive_pool(image.get(), ..., bins='area')")
     _only_plain_averages(reduction, parameters, "`bins` 'area'")
     if containers.is_labelled(image):
         given = {"nan_policy": nan_policy, "min_count": min_count, "fill_value": fill_value, "dtype": dtype}
@@ -205,6 +209,8 @@ def _weighted_average(
     workers,
 ):
     """Sum of w x / sum of w over the whole image."""
+    if gpu.is_array(image):
+        gpu.refuse("global_pool(image.get(), ..., weights=...)")
     _only_plain_averages(reduction, parameters, "`weights`")
     check_workers(workers)
     array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
@@ -256,6 +262,8 @@ def _top_k_average(
     workers,
 ):
     """Mean of the k largest samples that count, or of all if they are fewer."""
+    if gpu.is_array(image):
+        gpu.refuse("global_pool(image.get(), 'top_k_avg', ...)")
     if parameters.keys() != {"k"}:
         given = ", ".join(f"`{name}`" for name in parameters if name != "k") or "no `k`"
         raise TypeError(f"reduction 'top_k_avg' takes `k`, and nothing else, got {given}")

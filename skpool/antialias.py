@@ -10,6 +10,7 @@ import numpy as np
 
 from . import containers, documents, windows
 from .averages import averaged, checked_weights, counted_pixels
+from .backends.gpu import on_cpu_only
 from .plan import checked_channel_axis, checked_image_dtype, make_plan
 from .pooling import pool, pooled_by, unwrapped
 from .reductions import WEIGHTED_AVG, as_float
@@ -21,6 +22,7 @@ __all__ = ["blur_pool", "weighted_avg_pool"]
 LARGEST_BLUR = 7
 
 
+@on_cpu_only
 def weighted_avg_pool(
     image,
     weights,
@@ -146,6 +148,7 @@ def _with_image_weights(
 # --- binomial weights
 
 
+@on_cpu_only
 def blur_pool(
     image,
     size=3,

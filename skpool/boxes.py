@@ -10,6 +10,7 @@ import numpy as np
 
 from . import containers, windows
 from .backends import boxes as backend
+from .backends.gpu import on_cpu_only
 from .plan import checked_channel_axis, checked_image_dtype, representable
 from .reductions import REDUCTIONS
 from .threads import check_workers
@@ -150,6 +151,7 @@ def _run(rule, dtype, image, has_channels, edges, output_shape, fill, workers):
 # --- the functions
 
 
+@on_cpu_only
 def roi_pool(
     image,
     boxes,
@@ -234,6 +236,7 @@ def roi_pool(
     return _run(rule, dtype, image, has_channels, edges, output_shape, fill, workers)
 
 
+@on_cpu_only
 def roi_align(
     image,
     boxes,
@@ -324,6 +327,7 @@ def roi_align(
     return _run(rule, rule.natural, image, has_channels, edges, output_shape, 0, workers)
 
 
+@on_cpu_only
 def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=None, workers=None):
     """Reduce each box of an image to a grid of bins, each the mean of the interpolated image over its exact area.
 
@@ -383,6 +387,7 @@ def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=N
     return _run(rule, rule.natural, image, has_channels, edges, output_shape, 0, workers)
 
 
+@on_cpu_only
 def position_sensitive_roi_pool(image, boxes, output_shape, *, channel_axis=-1, workers=None):
     """Reduce each box of an image to a grid of bins, each the mean of pixels in channels of its own.
 

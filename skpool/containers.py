@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .backends import cpu
+from .backends import cpu, gpu
 from .plan import make_plan
 from .windows import Tables
 
@@ -40,10 +40,11 @@ def is_masked(value):
 
 
 def as_array(image):
-    """An image as it is, if it is in a container or masked; else as an array."""
+    """An image as it is, if it is in a container, masked or on a GPU; else as an array."""
     if is_lazy(image):
         return checked_lazy(image)
-    return image if is_labelled(image) or isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+    is_kept = is_labelled(image) or isinstance(image, np.ma.MaskedArray) or gpu.is_array(image)
+    return image if is_kept else np.asarray(image)
 
 
 def refuse_lazy(image):

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .backends import cpu
+from .backends.gpu import on_cpu_only
 from .plan import PLANS_KEPT, checked_image_dtype, make_plan, representable
 from .reductions import REDUCTIONS
 from .windows import Sliding
@@ -228,6 +229,7 @@ def _reduced(image, block_size, func, cval, func_kwargs):
 # --- the drop-ins
 
 
+@on_cpu_only
 def block_reduce(image, block_size=2, func=np.sum, cval=0, func_kwargs=None):
     """Downsample an image by applying a function to blocks: `skimage.measure.block_reduce`, faster.
 
@@ -279,6 +281,7 @@ def block_reduce(image, block_size=2, func=np.sum, cval=0, func_kwargs=None):
     return result
 
 
+@on_cpu_only
 def downscale_local_mean(image, factors, cval=0, clip=True):
     """Downsample an image by averaging blocks: `skimage.transform.downscale_local_mean`, faster.
 

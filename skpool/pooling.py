@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from . import containers, documents, windows
-from .backends import chunked, cpu
+from .backends import chunked, cpu, gpu
 from .plan import axes_of, checked_channel_axis, checked_dtype, make_plan, plan_for
 from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
@@ -21,6 +21,8 @@ def unwrapped(image, mask, channel_axis, lazy=False):
     """A plain array, and the mask that it or its container gives; a dask array as it is, where `lazy` allows it."""
     if containers.is_labelled(image):
         image, mask = image.data, containers.aligned(mask, image)
+    if gpu.is_array(image):
+        gpu.refuse("... with image.get() in place of the image")
     if lazy and containers.is_lazy(image):
         return containers.checked_lazy(image), mask
     containers.refuse_lazy(image)
@@ -64,20 +66,25 @@ def shaped_as(array, image, channel_axis, name):
     raise ValueError(f"`{name}` must have the shape of the image {image.shape}{rule}, got {array.shape}")
 
 
-def _checked_pair(out):
+def _checked_pair(out, kind=np.ndarray):
     """`out` of a call that gives values and indices."""
     if not isinstance(out, tuple | list) or len(out) != 2:
         raise TypeError(f"`out` must be a pair (values, indices) with `return_indices`, got {type(out).__name__}")
     for i, array in enumerate(out):
-        if type(array) is not np.ndarray:
-            raise TypeError(f"`out[{i}]` must be a NumPy array, got {type(array).__name__}")
+        if type(array) is not kind:
+            raise TypeError(f"`out[{i}]` must be a {_named(kind)} array, got {type(array).__name__}")
     return out
 
 
-def _dtype_of(out, dtype):
+def _named(kind):
+    """What an error calls a type of arrays."""
+    return "NumPy" if kind is np.ndarray else "CuPy"
+
+
+def _dtype_of(out, dtype, kind=np.ndarray):
     """The result type that `out` stands for."""
-    if type(out) is not np.ndarray:
-        raise TypeError(f"`out` must be a NumPy array, got {type(out).__name__}")
+    if type(out) is not kind:
+        raise TypeError(f"`out` must be a {_named(kind)} array, got {type(out).__name__}")
     checked_dtype(out.dtype, "out")
     if dtype is not None and checked_dtype(dtype) != out.dtype.newbyteorder("="):
         raise ValueError(f"`dtype` must be that of `out` if both are given, got {dtype} and {out.dtype}")
@@ -86,13 +93,13 @@ def _dtype_of(out, dtype):
 
 def _check_out(out, name, shape, dtype, inputs):
     """Refuse `out` if a result of that shape and type cannot be written to it."""
-    if type(out) is not np.ndarray:
-        raise TypeError(f"`{name}` must be a NumPy array, got {type(out).__name__}")
+    if type(out) is not type(inputs[0]):
+        raise TypeError(f"`{name}` must be a {_named(type(inputs[0]))} array, got {type(out).__name__}")
     if out.shape != shape:
         raise ValueError(f"`{name}` must have shape {shape}, got {out.shape}")
     if out.dtype.newbyteorder("=") != dtype:
         raise ValueError(f"`{name}` must have dtype {dtype}, got {out.dtype}")
-    if not out.flags.writeable:
+    if type(out) is np.ndarray and not out.flags.writeable:
         raise ValueError(f"`{name}` must be writable, got a read-only array")
     if out.size and any(stride == 0 and length > 1 for stride, length in zip(out.strides, out.shape, strict=True)):
         raise ValueError(f"`{name}` must have an element of its own for each value, got strides {out.strides}")
@@ -101,6 +108,8 @@ def _check_out(out, name, shape, dtype, inputs):
 
 
 def _overlap(a, b):
+    if type(a) is not np.ndarray:
+        return gpu.arrays().may_share_memory(a, b)  # by their bounds: more would wait for the device
     if not np.may_share_memory(a, b):
         return False
     try:
@@ -133,18 +142,12 @@ def pooled_by(
     reduction_parameters = reduction_parameters or {}
     masked_array = lazy = False
     if type(image) is not np.ndarray:
+        given = {"channel_axis": channel_axis, "dtype": dtype, "out": out, "workers": workers}
+        given |= {"cval": cval, "nan_policy": nan_policy, "min_count": min_count, "fill_value": fill_value}
         if containers.is_labelled(image):
-            given = {
-                "cval": cval,
-                "nan_policy": nan_policy,
-                "min_count": min_count,
-                "fill_value": fill_value,
-                "channel_axis": channel_axis,
-                "dtype": dtype,
-                "out": out,
-                "workers": workers,
-            }
             return _labelled(kind, layout, image, reduction, reduction_parameters, mask, **given)
+        if gpu.is_array(image):
+            return _on_gpu(kind, layout, image, reduction, reduction_parameters, mask, **given)
         masked_array, lazy = isinstance(image, np.ma.MaskedArray), containers.is_lazy(image)
         image, mask = unwrapped(image, mask, channel_axis, lazy=True)
     return_indices = bool(reduction_parameters) and taken_return_indices(reduction, reduction_parameters)
@@ -284,6 +287,51 @@ def _counts_nan(plan, image, mask, workers):
     if not np.isnan(image.min()) and not (plan.is_constant_padded and np.isnan(plan.cval)):
         return False
     return bool((_counts(plan, image, mask, workers, True) != _counts(plan, image, mask, workers, False)).any())
+
+
+def _on_gpu(kind, layout, image, reduction, parameters, mask, *, channel_axis, dtype, out, workers, **rules):
+    """`pooled_by` for an array on a GPU; the result is there, too."""
+    image = gpu.as_array(image)
+    return_indices = taken_return_indices(reduction, parameters)
+    check_workers(workers)
+    places = None
+    if out is not None:
+        if return_indices:
+            out, places = _checked_pair(out, type(image))
+        dtype = _dtype_of(out, dtype, type(image))
+    order = ("cval", "nan_policy", "min_count", "fill_value")
+    ruled = (rules[name] for name in order)
+    plan = plan_for(kind, layout, image.shape, image.dtype, reduction, *ruled, channel_axis, dtype, **parameters)
+    mask, mask_strides = (None, None) if mask is None else _device_mask(mask, image, plan.channel_axis)
+    run = functools.partial(gpu.run, mask=mask, mask_strides=mask_strides)
+    if out is not None:
+        _check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
+    if places is not None:
+        _check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
+    elif return_indices:
+        places = gpu.empty(plan.shape, np.int64, image)
+    if any(array is not None and array.device != image.device for array in (mask, out, places)):
+        raise ValueError("`mask` and `out` must be on the device of the image, got another")
+    gpu.kernels_of(plan, return_indices)
+    if rules["nan_policy"] == "raise" and plan.image_dtype.kind == "f" and image.size:
+        # This is where the device is waited for.
+        numbers, all_samples = run(plan.counting(True), image), run(plan.counting(False), image)
+        if bool((numbers != all_samples).any()):
+            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+    result = run(plan, image, out=out, places=places)
+    return (result, places) if return_indices else result
+
+
+def _device_mask(mask, image, channel_axis):
+    """`mask` on a GPU, and its strides as broadcast to the image."""
+    if not gpu.is_array(mask):
+        raise TypeError(f"`mask` must be on the device of the image, got {type(mask).__name__}")
+    mask = gpu.as_array(mask)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"`mask` must be boolean, True where a pixel counts, got dtype {mask.dtype}")
+    # A stand-in of the same shape and strides: nothing but these is looked at.
+    standing = np.lib.stride_tricks.as_strided(np.empty(1, np.bool_), mask.shape, mask.strides)
+    return mask, shaped_as(standing, image, channel_axis, "mask").strides
 
 
 def taken_return_indices(reduction, parameters):

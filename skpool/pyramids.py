@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import containers, windows
+from .backends import gpu
 from .plan import Plan, axes_of, checked_channel_axis, make_plan
 from .pooling import checked_lazy_mask, checked_mask, pool, unwrapped
 from .reductions import REDUCTIONS, as_count, as_image, as_sum, reduction_named
@@ -298,6 +299,14 @@ class _Task:
         return math.prod(self.window(level)) << bits <= _LARGEST_SUM
 
 
+class _TaskOnGPU(_Task):
+    """A pyramid of an array on a GPU: its levels are there, too."""
+
+    def counts_of_full_image(self, level):
+        counts = super().counts_of_full_image(level)
+        return gpu.arrays().asarray(counts) if np.ndim(counts) else counts
+
+
 # --- levels from the image, from each other, from states
 
 
@@ -567,7 +576,10 @@ def pool_pyramid(
             **reduction_parameters,
         )
     masked_array = isinstance(image, np.ma.MaskedArray)
-    array, mask = unwrapped(image, mask, channel_axis, lazy=True)
+    on_gpu = gpu.is_array(image)
+    if on_gpu and preserve_labels:
+        gpu.refuse("pool_pyramid(image.get(), ..., preserve_labels=True)")
+    array, mask = (gpu.as_array(image), mask) if on_gpu else unwrapped(image, mask, channel_axis, lazy=True)
     lazy = containers.is_lazy(array)
     if lazy and containers.is_masked(array):
         raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
@@ -590,10 +602,10 @@ def pool_pyramid(
         dtype=array.dtype if row is REDUCTIONS["avg"] and array.dtype.kind in "iu" else None,
         **parameters,
     )
-    if mask is not None:
+    if mask is not None and not on_gpu:  # `pool` checks those
         mask = (checked_lazy_mask if lazy else checked_mask)(mask, array, channel_axis)
     factors, products = _products(array.shape, max_layer, downscale, min_size, first.channel_axis)
-    task = _Task(array, mask, first, factors, products, nan_policy, workers)
+    task = (_TaskOnGPU if on_gpu else _Task)(array, mask, first, factors, products, nan_policy, workers)
     if recursive and task.carried is None:
         levels, masks = _recursed(task, preserve_labels)
     else:

@@ -8,6 +8,7 @@ import operator
 import numpy as np
 
 from .backends import labels as backend
+from .backends.gpu import on_cpu_only
 from .plan import checked_dtype, make_plan, plan_for, representable
 from .pooling import checked_mask, taken_return_indices, unwrapped
 from .reductions import REDUCTIONS
@@ -99,6 +100,7 @@ def _possible(labels, dtype):
     return labels <= np.uint64(1 if dtype.kind == "b" else np.iinfo(dtype).max)
 
 
+@on_cpu_only
 def region_pool(
     image,
     label_image,
@@ -289,6 +291,7 @@ def _counts_nan(regions, plan, image, mask):
     return bool((counts[0] != counts[1]).any())
 
 
+@on_cpu_only
 def region_unpool(values, label_image, *, labels=None, background=0, fill_value=0, workers=None):
     """Paint each labelled region with its row of values: the opposite of `region_pool`.
 

@@ -9,6 +9,7 @@ import numbers
 import numpy as np
 
 from . import containers, windows
+from .backends.gpu import on_cpu_only
 from .plan import checked_channel_axis, checked_dtype, make_plan, representable
 from .pooling import pool, pooled_by
 from .reductions import as_float
@@ -34,6 +35,7 @@ def _checked_values(values):
     return values.astype(checked_dtype(values.dtype, "values"), copy=False)
 
 
+@on_cpu_only
 def max_unpool(values, indices, output_shape, *, fill_value=0):
     """Put values back to the places where a maximum or minimum was found.
 
@@ -105,6 +107,7 @@ def max_unpool(values, indices, output_shape, *, fill_value=0):
     return image
 
 
+@on_cpu_only
 def avg_unpool(
     values,
     output_shape,

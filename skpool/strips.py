@@ -8,6 +8,7 @@ import operator
 import numpy as np
 
 from . import containers
+from .backends.gpu import on_cpu_only
 from .plan import NAN_POLICIES, checked_channel_axis, checked_image_dtype, representable
 from .pooling import checked_mask, pool, unwrapped
 from .reductions import as_sum, reduction_named
@@ -112,6 +113,7 @@ def _counted(image, mask, nan_policy, channel_axis):
     return finite if mask is None else finite & mask
 
 
+@on_cpu_only
 def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="propagate", fill_value=None):
     """Running maxima towards the sides of an image, and their sums at its corners.
 
@@ -209,6 +211,7 @@ def _sum(parts, dtype):
 # --- strips
 
 
+@on_cpu_only
 def strip_pool(
     image,
     axis,

@@ -275,6 +275,11 @@ _RECIPES = {
 }
 
 
+def recipe_of(plan, indices):
+    """How a plan is computed, with indices or without."""
+    return _RECIPES.get(plan.reduction.name, _mapped)(plan, indices)
+
+
 def columns_and_channels(plan):
     """The axis of the columns, and the number of channels that follow it (or None)."""
     last = len(plan.axes) - 1
@@ -412,7 +417,7 @@ def _programs(tasks, dtype):
 @functools.lru_cache(maxsize=512)
 def _program(plan, masked, indices):
     """The program of a plan, made once."""
-    recipe = _RECIPES.get(plan.reduction.name, _mapped)(plan, indices)
+    recipe = recipe_of(plan, indices)
     common, kernels, finishes = _FUNCTIONS.common, _FUNCTIONS.kernels, _FUNCTIONS.finishes
     columns, channels = columns_and_channels(plan)
     widen, narrow = _convert_keys(recipe.natural, plan.dtype)
@@ -533,7 +538,7 @@ def run(plan, image, *, mask=None, out=None, places=None, workers=None):
     overflowed = program(image, native, mask, native_places, threads.worker_count(workers, plan.bytes_touched))
     if overflowed:
         _restore_averages(plan, image, mask, native, workers)
-    if plan.reduction.name in _POWERS and _may_leave_range(plan):
+    if plan.reduction.name in POWERS and may_leave_range(plan):
         with np.errstate(all="ignore"):
             _restore_range(plan, image, mask, native, workers)
     if native is not out:
@@ -592,18 +597,28 @@ def _samples_of_window(plan, image, mask, output):
 
 # --- powers beyond the range of float64
 
-_POWERS = ("lp", "power_mean", "gem")
+POWERS = ("lp", "power_mean", "gem")
 
 #: Sums of powers from 2**-_SAFE to 2**_SAFE lose no bits, whatever else is added to them.
 _SAFE = 960
 
 
-def _may_leave_range(plan):
+def may_leave_range(plan):
     """Whether some image of the type can have a power that float64 cannot hold."""
     rows = _row_dtype(plan.image_dtype)
     bits = {4: 149, 8: 1074}[rows.itemsize] if rows.kind == "f" else 8 * rows.itemsize
     p = plan.parameters["p"]
     return plan.dtype.kind == "f" and 1 < p < math.inf and bits * p > _SAFE
+
+
+def least_safe(p):
+    """Results below it may have lost bits."""
+    return 2.0 ** (-_SAFE / p)
+
+
+def scale_step(p):
+    """Images are scaled by powers of two of multiples of it."""
+    return max(int(_SAFE / (2 * p)), 1)
 
 
 def _restore_range(plan, image, mask, out, workers):
@@ -613,7 +628,7 @@ def _restore_range(plan, image, mask, out, workers):
     A window is scaled by its own largest sample, so its result depends on no other window.
     """
     p = plan.parameters["p"]
-    least = 2.0 ** (-_SAFE / p)
+    least = least_safe(p)
     if np.fmin.reduce(out, axis=None) >= least and np.fmax.reduce(out, axis=None) < math.inf:
         return
     lost = (out < least) | np.isinf(out)
@@ -625,7 +640,7 @@ def _restore_range(plan, image, mask, out, workers):
         largest = replace(plan, parameters={"p": math.inf}, **exact)
         top = run(largest, image, mask=mask, workers=workers)
     lost &= (top > 0) & np.isfinite(top)
-    step = max(int(_SAFE / (2 * p)), 1)
+    step = scale_step(p)
     steps = np.frexp(top)[1] // step
     for number in np.unique(steps[lost]):
         shift = int(number) * step

@@ -1,0 +1,464 @@
+"""The GPU backend: a plan and CuPy arrays -> CUDA kernels (skpool/cuda), compiled by CuPy when they are first needed.
+
+Design: the recipes of the CPU backend say which types a fold has, so both fold the same numbers in the same order, and
+results are equal bit for bit. A kernel is a template; its instance is named by an expression such as
+``pool<Sum<uint8, uint32, uint64>, uint64, 1, 2>`` and kept for each device. What a kernel must know of a plan, windows
+and strides included, is one block of words, uploaded once and kept for each device.
+
+CuPy is imported when there is an array on a GPU, never before. Nothing here waits for the device.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .cpu import POWERS, columns_and_channels, least_safe, may_leave_range, recipe_of, scale_step
+
+SOURCES = Path(__file__).parents[1] / "cuda"
+
+#: Threads of a block, as pool.cu has it, and the most blocks of a launch.
+THREADS = 256
+LARGEST_GRID = 2**31 - 1
+
+#: Windows of at least so many samples are cut into parts where results are so few that one thread for each would leave
+#: most of a device idle. Rows of a part: a power of two, as PART_LEVELS of pool.cu has it.
+LEAST_PARTED = 1024
+MOST_PARTED_OUTPUTS = 2**15
+PART = 32
+
+
+def is_array(array):
+    """Whether an array is on a GPU, whosever it is."""
+    return hasattr(array, "__cuda_array_interface__")
+
+
+def on_cpu_only(function):
+    """Refuse arrays on a GPU: no array is ever copied from the device unasked."""
+
+    @functools.wraps(function)
+    def checked(*arguments, **keywords):
+        for name, array in (*zip(("", "", ""), arguments, strict=False), *keywords.items()):
+            if is_array(array):
+                refuse(f"{function.__name__}({f'{name}=' if name else ''}array.get(), ...)")
+        return function(*arguments, **keywords)
+
+    return checked
+
+
+def refuse(call):
+    """Say that there is no such call on a GPU."""
+    raise NotImplementedError(f"this is not computed on a GPU yet; on the CPU: skpool.{call}")
+
+
+def arrays():
+    """CuPy."""
+    return importlib.import_module("cupy")
+
+
+def as_array(array):
+    """An array on a GPU as CuPy's, without a copy."""
+    cupy = arrays()
+    return array if isinstance(array, cupy.ndarray) else cupy.asarray(array)
+
+
+def empty(shape, dtype, like):
+    """A new array on the device of another."""
+    with like.device:
+        return arrays().empty(shape, dtype)
+
+
+# --- which instance of which kernel: structs of reductions.cuh by their templates' arguments
+
+#: Names of types in CUDA, if they are not NumPy's.
+_TYPES = {"bool": "truth"}
+
+#: Types of totals, by the name of the CPU's.
+_TOTALS = {
+    "16 bits": "uint32",
+    "32 bits": "uint32",
+    "64 bits": "uint64",
+    "two words": "TwoWords",
+    "float32": "float32",
+    "float64": "float64",
+}
+
+
+def _type(dtype):
+    return _TYPES.get(dtype.name, dtype.name)
+
+
+def _extremum(recipe, pixel, natural):
+    name = {"max": "Max", "min": "Min", "argmax": "ArgMax", "argmin": "ArgMin"}[recipe.kernel[0]]
+    return f"{name}<{pixel}>"
+
+
+def _range(recipe, pixel, natural):
+    return f"Range<{pixel}, {natural}>"
+
+
+def _total(recipe, pixel, natural):
+    total = _TOTALS[recipe.kernel[2]]
+    if recipe.finish[0] == "avg" and total == "float32":
+        return f"AvgOfSingles<{pixel}, {natural}>"
+    return f"{recipe.finish[0].title()}<{pixel}, {total}, {natural}>"
+
+
+def _count(recipe, pixel, natural):
+    return f"Count<{pixel}>"
+
+
+#: Names of structs of reductions that map samples first, by that of their finish.
+_MAPPED = {
+    "lp": "Lp",
+    "power_mean": "PowerMean",
+    "gem": "Gem",
+    "largest_magnitude": "LargestMagnitude",
+    "logsumexp": "LogSumExp",
+    "soft": "Soft",
+    "var": "Var",
+    "std": "Std",
+}
+
+
+def _mapped(recipe, pixel, natural):
+    return f"{_MAPPED[recipe.finish[0]]}<{pixel}, {natural}>"
+
+
+#: The struct of each reduction: ``(recipe, pixel, natural) -> expression``.
+STRUCTS = {
+    "max": _extremum,
+    "min": _extremum,
+    "range": _range,
+    "sum": _total,
+    "avg": _total,
+    "count": _count,
+    **dict.fromkeys(("lp", "power_mean", "gem", "logsumexp", "soft", "var", "std"), _mapped),
+}
+
+#: Levels of the tree of a fold that kernels are compiled for: fewer of them stay in registers.
+_LEVELS = (2, 4, 32)
+
+
+def _levels(plan, columns):
+    """Levels of the tree for the rows and the columns, or the taps, of a plan's windows."""
+    most = plan.axes[columns].most_taps
+    most = max(most, math.prod(axis.most_taps for axis in plan.axes[:columns]))
+    if plan.taps is not None:
+        most = plan.samples
+    return next(levels for levels in _LEVELS if most < 2**levels)
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The kernels of a plan, as CUDA names them.
+
+    Attributes
+    ----------
+    whole : str or None
+        The one that folds whole windows; None where they are cut into parts.
+    part, join : str or None
+        Those that fold parts and join them.
+    words : int
+        Of the state that a part leaves.
+    file : str
+        Where they are.
+    """
+
+    whole: str | None = None
+    part: str | None = None
+    join: str | None = None
+    words: int = 0
+    file: str = "pool.cu"
+
+    @property
+    def names(self):
+        return tuple(name for name in (self.whole, self.part, self.join) if name)
+
+
+#: Words of the state of a struct, if they are more than one, and one for the count.
+_STATE_WORDS = {
+    "ArgMax": 3,
+    "ArgMin": 3,
+    "Range": 2,
+    "LogSumExp": 2,
+    "Soft": 3,
+    "Var": 4,
+    "Std": 4,
+}
+
+
+@functools.lru_cache(maxsize=512)
+def kernels_of(plan, indices=False):
+    """The kernels of a plan, or an error if there is none."""
+    name = plan.reduction.name
+    if name not in STRUCTS or plan.is_weighted:
+        refuse(f"{name}_pool(image.get(), ...)")
+    recipe = recipe_of(plan, indices)
+    pixel, natural = _type(plan.image_dtype), _type(recipe.natural)
+    columns = columns_and_channels(plan)[0]
+    struct = STRUCTS[name](recipe, pixel, natural)
+    out = f"skpool::{_type(plan.dtype)}"
+    if is_parted(plan):
+        words = 1 + max(_STATE_WORDS.get(struct.partition("<")[0], 1), 2 if "TwoWords" in struct else 1)
+        return Kernels(
+            part=f"skpool::fold_parts<{_qualified(struct)}, {columns}, {words}>",
+            join=f"skpool::join_parts<{_qualified(struct)}, {out}, {columns}, {words}>",
+            words=words,
+        )
+    is_tree = STRUCTS[name] is _mapped or (STRUCTS[name] is _total and recipe.rows.kind == "f")
+    levels = _levels(plan, columns) if is_tree or plan.taps is not None else _LEVELS[0]
+    return Kernels(f"skpool::pool<{_qualified(struct)}, {out}, {columns}, {levels}>")
+
+
+def is_parted(plan):
+    """Whether the windows of a plan are cut into parts."""
+    return plan.taps is None and plan.samples >= LEAST_PARTED and math.prod(plan.shape) <= MOST_PARTED_OUTPUTS
+
+
+def _qualified(struct):
+    """The name of a struct and its arguments, with their namespace."""
+    return re.sub(r"\b(\w+)", r"skpool::\1", struct)
+
+
+@functools.cache
+def source(name):
+    """The text of a CUDA file."""
+    return (SOURCES / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def options():
+    """Options of the compiler. CuPy does not see into included files, so their digest keeps its cache honest."""
+    texts = "".join(source(path.name) for path in sorted(SOURCES.glob("*.cu*")))
+    digest = hashlib.sha256(texts.encode()).hexdigest()[:16]
+    return ("--std=c++17", "--fmad=false", f"-I{SOURCES}", f"-DSKPOOL_SOURCES=0x{digest}")
+
+
+@functools.lru_cache(maxsize=1024)
+def _module(file, names, device):
+    """The kernels of one or two names, compiled for a device, which must be the current one."""
+    return arrays().RawModule(code=source(file), options=options(), name_expressions=names)
+
+
+@functools.lru_cache(maxsize=1024)
+def _kernel(file, names, number, device):
+    return _module(file, names, device).get_function(names[number])
+
+
+# --- what a kernel must know: the structs `Plan` and `Axis` of windows.cuh, word by word
+
+#: Reductions that are computed on a GPU.
+COVERED = (*STRUCTS,)
+
+AXIS = (
+    *("length", "outputs", "taps", "stride", "step", "before", "after", "ignores"),
+    *("start", "sizes", "outside_before", "outside_after"),
+    *("image", "mask", "out", "places"),
+)
+PLAN = (
+    *("outputs", "minimum", "omits", "taps", "taps_found", "part", "parts", "positions", "channels"),
+    *("low", "high", "weight", "treats_apart", "apart", "fill", "constant"),
+    *("first", "second", "divisor", "safe", "least"),
+)
+
+
+def _word(value, dtype):
+    """A number's bytes in memory, as the first of a word."""
+    return int.from_bytes(np.asarray(value).astype(dtype).tobytes(), "little")
+
+
+class _Words:
+    """The block of words, as it grows."""
+
+    def __init__(self, words):
+        self.words = [0] * words
+
+    def table(self, numbers):
+        """Append numbers, and tell the word where they begin."""
+        numbers = np.ascontiguousarray(numbers)
+        begin = len(self.words)
+        self.words.extend(
+            numbers.astype(np.float64 if numbers.dtype.kind == "f" else np.int64).view(np.uint64).tolist()
+        )
+        return begin
+
+    def write(self, names, at, values):
+        """Write the fields of a struct."""
+        for name, value in values.items():
+            self.words[at + names.index(name)] = _word(value, np.float64) if isinstance(value, float) else value
+
+    def array(self):
+        return np.array([word % 2**64 for word in self.words], np.uint64).view(np.int64)
+
+
+def _axis_values(words, axis, strides):
+    """The fields of an axis."""
+    values = {
+        "length": axis.length,
+        "outputs": axis.outputs,
+        "taps": axis.most_taps,
+        "stride": axis.stride,
+        "step": axis.step,
+        "before": axis.before,
+        "after": axis.after,
+        "ignores": int(axis.mode == "ignore"),
+        **strides,
+    }
+    if not axis.is_even:
+        values |= {"start": words.table(axis.start), "sizes": words.table(axis.taps)}
+    elif axis.mode != "ignore":
+        values |= {
+            "outside_before": words.table(axis.outside_before),
+            "outside_after": words.table(axis.outside_after),
+        }
+    return values
+
+
+def _parts(plan, columns):
+    """The most parts that a window is cut into."""
+    return -(-math.prod(axis.most_taps for axis in plan.axes[:columns]) // PART)
+
+
+def words_of(plan, indices, strides):
+    """The words of a plan for arrays of some strides.
+
+    Parameters
+    ----------
+    plan : skpool.plan.Plan
+    indices : bool
+    strides : tuple of tuple of int
+        Of the image, the mask, the result and the indices, in bytes; empty where there is none.
+
+    Returns
+    -------
+    ndarray of int64
+    """
+    recipe = recipe_of(plan, indices)
+    columns = columns_and_channels(plan)[0]
+    axes = list(plan.axes)
+    words = _Words(len(PLAN) + len(AXIS) * (columns + 2))
+    for a in range(columns + 2):
+        named = {
+            name: array[a] if a < len(axes) else 0 for name, array in zip(AXIS[-4:], strides, strict=True) if array
+        }
+        if a < len(axes):
+            words.write(AXIS, len(PLAN) + len(AXIS) * a, _axis_values(words, axes[a], named))
+        else:
+            words.write(AXIS, len(PLAN) + len(AXIS) * a, {"length": 1, "outputs": 1, "taps": 1, "stride": 1, "step": 1})
+    parameters = [float(value or 0) for value in plan.parameters.values() if recipe.order is None]
+    values = {
+        "outputs": math.prod(plan.shape),
+        "minimum": plan.min_count,
+        "omits": int(plan.omit_nan),
+        "fill": _word(plan.fill_value, plan.dtype),
+        "constant": _word(plan.cval, plan.image_dtype),
+        **dict(zip(("first", "second"), parameters, strict=False)),
+        "divisor": float(recipe.divisor or 0),
+        "part": PART,
+        "parts": _parts(plan, columns),
+        "positions": axes[columns].most_taps,
+        "channels": columns + 1,
+    }
+    if plan.reduction.name in POWERS and may_leave_range(plan):
+        p = plan.parameters["p"]
+        values |= {"safe": scale_step(p), "least": least_safe(p)}
+    if plan.taps is not None:
+        window = tuple(axis.most_taps for axis in axes)
+        taps = np.flatnonzero(plan.taps.is_tap[tuple(map(slice, window))])
+        values |= {"taps": words.table(taps), "taps_found": len(taps)}
+    words.write(PLAN, 0, values)
+    return words.array()
+
+
+class _Table:
+    """A block of words on a device, which other streams may read once it is there."""
+
+    def __init__(self, words):
+        cupy = arrays()
+        self.array = cupy.asarray(words)
+        self.uploaded = cupy.cuda.Event(disable_timing=True)
+        self.uploaded.record()
+        self.streams = {cupy.cuda.get_current_stream().ptr}
+
+    def ready(self):
+        """The array, for the current stream."""
+        stream = arrays().cuda.get_current_stream()
+        if stream.ptr not in self.streams:
+            stream.wait_event(self.uploaded)
+            self.streams.add(stream.ptr)
+        return self.array
+
+
+@functools.lru_cache(maxsize=512)
+def _table(plan, indices, strides, device):
+    return _Table(words_of(plan, indices, strides))
+
+
+# --- one call
+
+
+def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
+    """Compute a plan on the device of the image, on the current stream.
+
+    Parameters
+    ----------
+    plan : skpool.plan.Plan
+    image : cupy.ndarray
+        Of the plan's shape and type, any layout.
+    mask : cupy.ndarray of bool or None
+    mask_strides : tuple of int or None
+        Those of the mask as broadcast to the image; its own if None.
+    out, places : cupy.ndarray or None
+        Where the result and the indices go. `out` is made if None; without `places` there are no indices.
+
+    Returns
+    -------
+    cupy.ndarray
+        The result, `out` if it was given.
+    """
+    indices = places is not None
+    kernels = kernels_of(plan, indices)
+    if out is None:
+        out = empty(plan.shape, plan.dtype, image)
+    if not out.size:
+        return out
+    with image.device:
+        if not plan.samples:  # no pixels, or none before the first tap of a footprint
+            out.fill(plan.fill_value)
+            if indices:
+                places.fill(-1)
+            return out
+        masks = () if mask is None else (mask.strides if mask_strides is None else mask_strides)
+        strides = (image.strides, masks, out.strides, places.strides if indices else ())
+        device = image.device.id
+        table = _table(plan, indices, strides, device).ready()
+        inputs = (image, _NOTHING if mask is None else mask)
+        outputs = (out, places if indices else _NOTHING, table)
+        launch = functools.partial(_launch, kernels.file, kernels.names, device)
+        if kernels.whole:
+            launch(0, out.size, (*inputs, *outputs))
+            return out
+        columns = columns_and_channels(plan)[0]
+        items = out.size * _parts(plan, columns) * plan.axes[columns].most_taps
+        space = empty((items * kernels.words,), np.uint64, image)
+        launch(0, items, (*inputs, space, table))
+        launch(1, out.size * THREADS, (*inputs, space, *outputs))
+    return out
+
+
+#: A pointer to nothing.
+_NOTHING = np.uint64(0)
+
+
+def _launch(file, names, device, number, threads, arguments):
+    """Launch a kernel on the current stream."""
+    blocks = min(-(-threads // THREADS), LARGEST_GRID)
+    _kernel(file, names, number, device)((blocks,), (THREADS,), arguments)

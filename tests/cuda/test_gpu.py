@@ -1,0 +1,478 @@
+"""The CUDA kernels on the CPU: the real sources as C++, behind a stand-in for CuPy, against the CPU backend.
+
+Nothing here needs a GPU.
+"""
+
+import itertools
+import math
+import sys
+
+import numpy as np
+import pytest
+import standin
+from images import LAYOUTS, generator, image_of
+from plans import required
+
+import skpool
+from skpool import pooling
+from skpool.backends import gpu
+from skpool.reductions import REDUCTIONS
+
+DTYPES = (
+    "bool",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    *("float16", "float32", "float64"),
+)
+
+#: What is computed on a GPU.
+COVERED = tuple(name for name in REDUCTIONS if name in gpu.COVERED)
+FOLDED = tuple(name for name in COVERED if name in gpu.STRUCTS)
+SORTED = tuple(name for name in COVERED if name not in gpu.STRUCTS)
+
+pytestmark = pytest.mark.skipif(standin.COMPILER is None, reason="there is no C++ compiler")
+
+
+@pytest.fixture(autouse=True)
+def cupy():
+    with standin.installed() as module:
+        module.log.clear()
+        module.log.backwards = False
+        yield module
+        module.log.backwards = False
+
+
+def on_device(array):
+    """An array on the device, of the same layout."""
+    if array is None:
+        return None
+    low, high = np.lib.array_utils.byte_bounds(array) if array.size else (0, 0)
+    whole = standin.asarray(np.zeros(high - low, np.uint8))
+    offset = standin.GUARD + (array.ctypes.data - low if array.size else 0)
+    host = np.ndarray(array.shape, array.dtype, whole._memory, offset, array.strides)
+    host[...] = array
+    return standin.ndarray(host, whole._memory)
+
+
+def same_bits(found, expected):
+    """Arrays of one type that have the same bits; any NaN is like any other."""
+    assert isinstance(found, standin.ndarray)
+    found = found.get()
+    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    if found.dtype.kind == "f":
+        nan = np.isnan(expected)
+        np.testing.assert_array_equal(np.isnan(found), nan)
+        found, expected = (np.where(nan, 0, array).astype(array.dtype) for array in (found, expected))
+        integer = f"i{found.dtype.itemsize}"
+        found, expected = found.view(integer), expected.view(integer)
+    np.testing.assert_array_equal(found, expected)
+
+
+def same(function, image, *arguments, mask=None, **keywords):
+    """The same call on the device and on the CPU gives the same."""
+    masks = ({}, {}) if mask is None else ({"mask": on_device(mask)}, {"mask": mask})
+    found = function(on_device(image), *arguments, **keywords, **masks[0])
+    expected = function(image, *arguments, **keywords, **masks[1])
+    if not isinstance(expected, tuple | list):
+        found, expected = [found], [np.asarray(expected)]
+    for one, other in zip(found, expected, strict=True):
+        same_bits(one, other)
+
+
+# ---------------------------------------------------------------- windows
+
+
+def geometry(rng, ndim, most):
+    """Arguments of windows along so many axes."""
+    window = tuple(rng.integers(1, most + 1, ndim).tolist())
+    keywords = {"window_shape": window, "stride": tuple(rng.integers(1, most + 2, ndim).tolist())}
+    if rng.random() < 0.7:
+        keywords["padding"] = tuple(tuple(rng.integers(0, size, 2).tolist()) for size in window)
+        keywords["mode"] = rng.choice(["ignore", "constant", "edge", "reflect", "symmetric", "wrap"]).item()
+        keywords["cval"] = int(rng.integers(0, 2))
+    if rng.random() < 0.3:
+        keywords["dilation"] = tuple(rng.integers(1, 3, ndim).tolist())
+    keywords["ceil_mode"] = bool(rng.random() < 0.5)
+    return keywords
+
+
+def cases(name, dtype, count, most=4):
+    """Calls of one reduction for images of one type: (image, keywords). All have the same rank."""
+    rng = generator(name, dtype)
+    ndim = 1 + int(rng.integers(0, 3))
+    for number in range(count):
+        channels = number % 2 == 1 and ndim > 1
+        shape = tuple(rng.integers(5, 12, ndim).tolist())
+        image = image_of(rng, shape, dtype)
+        keywords = geometry(rng, ndim - channels, most)
+        if channels:
+            keywords["channel_axis"] = int(rng.integers(-ndim, ndim))
+        if number % 3 == 1:
+            keywords["mask"] = rng.random(shape) < 0.7
+        if number % 4 == 2:
+            keywords |= {"footprint": rng.random(keywords.pop("window_shape")) < 0.6}
+            keywords["footprint"].flat[0] = True
+        keywords["nan_policy"] = "omit" if number % 2 else "propagate"
+        keywords["min_count"] = int(rng.integers(1, 4))
+        if number % 3 == 2:
+            keywords["fill_value"] = 1
+        layout = list(LAYOUTS)[number % len(LAYOUTS)]
+        yield LAYOUTS[layout](image), keywords
+
+
+@pytest.mark.filterwarnings("ignore:invalid value", "ignore:overflow")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", COVERED)
+def test_windows_of_any_kind(name, dtype, cupy):
+    for number, (image, keywords) in enumerate(cases(name, dtype, 12, 4 if name in FOLDED else 3)):
+        cupy.log.backwards = number % 2 == 1
+        try:
+            expected = skpool.pool(image, reduction=name, **required(name), **keywords)
+        except ValueError:  # a window that does not fit: the same error
+            with pytest.raises(ValueError, match="fit into"):
+                skpool.pool(on_device(image), reduction=name, **required(name), **keywords | without(keywords, "mask"))
+            continue
+        masks = {"mask": on_device(keywords.pop("mask"))} if "mask" in keywords else {}
+        same_bits(skpool.pool(on_device(image), reduction=name, **required(name), **keywords, **masks), expected)
+
+
+def without(keywords, name):
+    return {name: on_device(keywords[name])} if name in keywords else {}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [name for name in COVERED if REDUCTIONS[name].indices])
+def test_indices(name, dtype, cupy):
+    for number, (image, keywords) in enumerate(cases(name, dtype, 8)):
+        cupy.log.backwards = number % 2 == 1
+        if math.prod(keywords.get("window_shape", (1,))) == 0 or not fits(image, keywords):
+            continue
+        same(skpool.pool, image, reduction=name, return_indices=True, **keywords)
+
+
+def fits(image, keywords):
+    try:
+        skpool.pool(image, **keywords)
+    except ValueError:
+        return False
+    return True
+
+
+RESULTS = ("uint8", "int16", "int64", "uint64", "float16", "float32", "float64", "bool")
+
+
+@pytest.mark.parametrize("image_dtype", ["uint8", "int64", "float16", "float64"])
+@pytest.mark.parametrize("name", ["max", "avg", "sum", "range", "std", *SORTED[:1]])
+def test_results_of_another_type_are_rounded_once_and_saturate(name, image_dtype):
+    image = image_of(generator(name), (6, 8), image_dtype)
+    for dtype in RESULTS:
+        with np.errstate(all="ignore"):
+            same(skpool.pool, image, (2, 3), name, dtype=dtype, fill_value=1, **required(name))
+
+
+@pytest.mark.parametrize("divisor", [4.0, -3.0, 0.1])
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "float64"])
+def test_divisors(dtype, divisor):
+    same(skpool.avg_pool, image_of(generator(dtype), (6, 8), dtype), 2, divisor=divisor)
+
+
+PARAMETERS = (
+    *[("lp", {"p": p}) for p in (0.5, 1, 2, 2.5, 3, 4, 10, math.inf)],
+    *[("power_mean", {"p": p}) for p in (1, 2, 3, math.inf)],
+    *[("gem", {"p": p, "eps": eps}) for p, eps in ((1.5, 1e-6), (3, 2.0))],
+    *[("logsumexp", {"sharpness": r}) for r in (-2, 0.1, 20)],
+    *[("soft", {"temperature": t}) for t in (-1, 0.01, 50)],
+    *[(name, {"ddof": ddof}) for name in ("var", "std") for ddof in (1, 0.5)],
+)
+
+
+@pytest.mark.parametrize(("name", "parameters"), PARAMETERS)
+def test_parameters(name, parameters):
+    for dtype in ("uint8", "float64"):
+        image = image_of(generator(name, dtype), (7, 9), dtype)
+        with np.errstate(all="ignore"):
+            same(skpool.pool, image, 3, name, stride=2, padding=1, **parameters)
+
+
+@pytest.mark.parametrize(("name", "p"), [("lp", 2), ("power_mean", 3), ("gem", 7.5), ("lp", 100)])
+def test_powers_beyond_the_range_of_float64(name, p):
+    rng = generator(name, p)
+    image = rng.normal(size=(12, 12)) * 10.0 ** rng.choice([-300, -160, 0, 160, 300], (12, 1))
+    image[0, 0], image[4, 4], image[6:8, 6:8] = np.inf, np.nan, 0
+    with np.errstate(all="ignore"):
+        same(skpool.pool, image, 2, name, p=p)
+        same(skpool.pool, image.repeat(3, 0).repeat(3, 1)[:, :33], 33, name, p=p)  # by parts
+
+
+def test_averages_whose_float32_total_overflows():
+    image = np.array([[3e38, 3e38, 1, 2], [3e38, 1e38, 3, 4], [np.inf, 0, -3e38, -3e38], [1, 2, -3e38, 0]], np.float32)
+    with np.errstate(all="ignore"):
+        same(skpool.avg_pool, image)
+        same(skpool.avg_pool, image, 3, stride=1)
+
+
+def test_subnormal_numbers_are_kept():
+    tiny = np.float32(1e-45)
+    image = np.arange(-8, 8, dtype=np.float32).reshape(4, 4) * tiny
+    for name in ("max", "min", "avg", "sum", "range"):
+        same(skpool.pool, image, 2, name)
+    same(skpool.max_pool, np.arange(1, 17, dtype=np.uint16).reshape(4, 4).view(np.float16))
+
+
+# ---------------------------------------------------------------- few outputs, large windows
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "float64"])
+@pytest.mark.parametrize("name", FOLDED)
+def test_windows_in_parts(name, dtype, cupy):
+    image = image_of(generator(name, dtype), (67, 99), dtype)
+    with np.errstate(all="ignore"):
+        same(skpool.global_pool, image, name)
+        assert len(cupy.log.launches) == 2
+        same(skpool.adaptive_pool, image, (1, 2), name, mask=generator(0).random((67, 99)) < 0.5)
+        cupy.log.backwards = True
+        same(skpool.pool, image, (40, 30), name, stride=(25, 20), padding=10, nan_policy="omit")
+
+
+@pytest.mark.parametrize("name", ["max", "avg"])
+@pytest.mark.parametrize("channel_axis", [0, 1, -1])
+def test_windows_in_parts_with_channels(name, channel_axis):
+    image = np.moveaxis(image_of(generator(name), (60, 41, 3), "float64"), -1, channel_axis)
+    same(skpool.global_pool, image, name, channel_axis=channel_axis, nan_policy="omit")
+    same(skpool.global_pool, image, name, keepdims=True, channel_axis=channel_axis)
+
+
+def test_indices_of_windows_in_parts():
+    image = np.zeros((70, 80), np.uint8)
+    image[[40, 3, 60], [5, 70, 79]] = 9
+    same(skpool.global_pool, image, "max", return_indices=True)
+    same(skpool.pool, image[None], (1, 50, 40), "min", padding=((0, 0), (5, 5), (5, 5)), return_indices=True)
+
+
+# ---------------------------------------------------------------- windows placed otherwise
+
+
+@pytest.mark.parametrize("bins", ["overlap", "disjoint"])
+@pytest.mark.parametrize("outputs", [3, (None, 4), (12, 20)])
+@pytest.mark.parametrize("name", ["avg", "max", *SORTED[:1]])
+def test_adaptive(name, outputs, bins):
+    same(skpool.adaptive_pool, image_of(generator(name), (10, 13), "float32"), outputs, name, bins=bins)
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_fractional(overlapping):
+    image = image_of(generator("fractional"), (23, 31, 2), "float32")
+    keywords = {"rng": 3, "overlapping": overlapping, "return_indices": True, "channel_axis": -1}
+    same(skpool.fractional_max_pool, image, ratio=1.5, **keywords)
+
+
+@pytest.mark.parametrize("rule", ["adaptive", "he2014"])
+@pytest.mark.parametrize("weights", [None, "matching"])
+def test_spatial_pyramids(rule, weights):
+    image = image_of(generator(rule), (17, 14, 3), "float64")
+    same(skpool.spatial_pyramid_pool, image, (1, 2, 4), "avg", rule=rule, weights=weights, channel_axis=-1)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "float32"])
+@pytest.mark.parametrize("reduction", ["avg", "max", "range", "sum", "count", "std"])
+@pytest.mark.parametrize("recursive", [None, False])
+def test_pyramids(reduction, dtype, recursive):
+    image = image_of(generator(reduction, dtype), (37, 26), dtype)
+    with np.errstate(all="ignore"):
+        same(skpool.pool_pyramid, image, reduction=reduction, recursive=recursive)
+        mask = generator(1).random(image.shape) < 0.6
+        same(skpool.pool_pyramid, image, 3, reduction=reduction, recursive=recursive, mask=mask, min_count=2)
+
+
+# ---------------------------------------------------------------- arrays
+
+
+def test_nothing_is_waited_for_but_nan(cupy):
+    image = on_device(np.ones((40, 60), np.float32))
+    skpool.max_pool(image)
+    skpool.global_avg_pool(image)
+    skpool.max_pool(image, nan_policy="omit", mask=on_device(np.ones((40, 60), bool)), return_indices=True)
+    assert cupy.log.waits == 0
+    skpool.max_pool(image, nan_policy="raise")
+    assert cupy.log.waits == 1
+
+
+def test_nan_raises_where_it_counts():
+    image = np.ones((4, 6), np.float32)
+    image[0, 5] = np.nan
+    with pytest.raises(ValueError, match="must not have NaN"):
+        skpool.avg_pool(on_device(image), nan_policy="raise")
+    mask = ~np.isnan(image)
+    same(skpool.avg_pool, image, mask=mask, nan_policy="raise")
+    same(skpool.avg_pool, image, (2, 4), padding="valid", nan_policy="raise")  # no window looks there
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_layouts(layout, dtype):
+    image = LAYOUTS[layout](image_of(generator(layout), (9, 11), dtype))
+    same(skpool.max_pool, image, return_indices=True)
+    same(skpool.avg_pool, image, 3, stride=2)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (0,), (2, 0, 3)])
+def test_empty_images(shape, cupy):
+    for name in COVERED:
+        same(skpool.pool, np.zeros(shape, np.float32), 2, name, **required(name))
+    assert not cupy.log.launches
+
+
+def test_windows_without_samples_have_the_fill_value():
+    same(skpool.max_pool, np.zeros((1, 2), np.uint8), footprint=[[0, 0], [0, 1]], fill_value=7, return_indices=True)
+
+
+def test_out(cupy):
+    image = image_of(generator("out"), (8, 12), "float32")
+    memory = on_device(np.zeros((8, 18), np.float16))
+    out = memory[::2, ::3]
+    assert skpool.avg_pool(on_device(image), out=out) is out
+    same_bits(out, skpool.avg_pool(image, dtype=np.float16))
+    assert not memory.get()[1::2].any()
+    pair = on_device(np.zeros((4, 6), np.float32)), on_device(np.zeros((4, 6), np.int64))
+    assert skpool.max_pool(on_device(image), out=pair, return_indices=True)[1] is pair[1]
+    for one, other in zip(pair, skpool.max_pool(image, return_indices=True), strict=True):
+        same_bits(one, other)
+    out = on_device(np.zeros(3, np.float32))
+    rgb = image.reshape(8, 4, 3)
+    assert skpool.global_max_pool(on_device(rgb), channel_axis=-1, out=out) is out
+    same_bits(out, skpool.global_max_pool(rgb, channel_axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "keywords"),
+    [
+        (TypeError, "must be a CuPy array, got ndarray", lambda array: {"out": np.zeros((4, 6))}),
+        (ValueError, "must have shape", lambda array: {"out": on_device(np.zeros((4, 5)))}),
+        (ValueError, "must not share memory", lambda array: {"out": array[:4, :6]}),
+        (TypeError, "must be on the device of the image", lambda array: {"mask": np.ones((8, 12), bool)}),
+        (TypeError, "must be boolean", lambda array: {"mask": array}),
+        (ValueError, "must have the shape of the image", lambda array: {"mask": on_device(np.ones((8, 1), bool))}),
+        (ValueError, "must be None or an integer >= 1", lambda array: {"workers": 0}),
+        (TypeError, "is not a parameter of reduction", lambda array: {"p": 2}),
+    ],
+)
+def test_errors(error, message, keywords):
+    array = on_device(np.ones((8, 12)))
+    with pytest.raises(error, match=message):
+        skpool.max_pool(array, **keywords(array))
+
+
+def test_complex_images_are_refused():
+    with pytest.raises(TypeError, match="boolean, integer or floating point"):
+        skpool.max_pool(on_device(np.ones((4, 4), complex)))
+
+
+def test_arrays_of_others_are_taken_by_their_interface(cupy):
+    class Tensor:
+        def __init__(self, array):
+            self.array = array
+            self.__cuda_array_interface__ = array.__cuda_array_interface__
+
+    image = image_of(generator("interface"), (8, 12), "float32")
+    tensor = Tensor(on_device(image))
+    before = cupy.asarray
+    try:
+        cupy.asarray = lambda a: a.array if isinstance(a, Tensor) else before(a)
+        same_bits(skpool.max_pool(tensor), skpool.max_pool(image))
+    finally:
+        cupy.asarray = before
+
+
+def test_cupy_is_not_imported_for_other_arrays(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    skpool.max_pool(np.ones((4, 4)))
+    skpool.max_pool([[1, 2], [3, 4]])
+
+
+def test_rows_further_apart_than_32_bits_tell(cupy, monkeypatch):
+    """Offsets in an image of more than 2**31 elements, of which only some can be looked at."""
+    shape, stride = (6, 8), 2**31 + 64
+    words = []
+    monkeypatch.setattr(gpu, "_launch", lambda *arguments: words.append(arguments))
+    plan = pooling.plan_for(
+        skpool.windows.Sliding, (2,), shape, np.dtype(np.uint8), "max", 0, "propagate", 1, None, None, None
+    )
+    block = gpu.words_of(plan, False, ((stride, 1), (), (stride, 1), ()))
+    fields = dict(zip(gpu.AXIS, block[len(gpu.PLAN) : len(gpu.PLAN) + len(gpu.AXIS)].tolist(), strict=True))
+    assert (fields["image"], fields["out"]) == (stride, stride)
+
+
+# ---------------------------------------------------------------- what is not there
+
+
+CALLS = {
+    "weighted_avg_pool": lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2))),
+    "blur_pool": lambda image: skpool.blur_pool(image),
+    "roi_pool": lambda image: skpool.roi_pool(image, [[0, 0, 4, 4]], 2),
+    "roi_align": lambda image: skpool.roi_align(image, [[0, 0, 4, 4]], 2),
+    "precise_roi_pool": lambda image: skpool.precise_roi_pool(image, [[0, 0, 4, 4]], 2),
+    "position_sensitive_roi_pool": lambda image: skpool.position_sensitive_roi_pool(image, [[0, 0, 4, 4]], 2),
+    "region_pool": lambda image: skpool.region_pool(image, np.ones((8, 8), int)),
+    "region_unpool": lambda image: skpool.region_unpool(np.ones(1), image),
+    "corner_pool": lambda image: skpool.corner_pool(image, "top"),
+    "strip_pool": lambda image: skpool.strip_pool(image, 0),
+    "block_reduce": lambda image: skpool.block_reduce(image),
+    "downscale_local_mean": lambda image: skpool.downscale_local_mean(image, 2),
+    "max_unpool": lambda image: skpool.max_unpool(image, image, (8, 8)),
+    "avg_unpool": lambda image: skpool.avg_unpool(image, (16, 16), 2),
+    "adaptive_pool": lambda image: skpool.adaptive_pool(image, 2, bins="area"),
+    "global_pool": lambda image: skpool.global_pool(image, "top_k_avg", k=2),
+    "global_pool with weights": lambda image: skpool.global_pool(image, weights=np.ones((8, 8))),
+    "pool_pyramid": lambda image: skpool.pool_pyramid(image, reduction="mode", preserve_labels=True),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_not_there_names_the_call_on_the_cpu(name, cupy):
+    image = on_device(np.ones((8, 8), np.int64))
+    with pytest.raises(NotImplementedError, match=rf"on the CPU: skpool\.{name.split()[0]}\(.*\.get\(\)"):
+        CALLS[name](image)
+    assert cupy.log.waits == 0
+
+
+def test_every_public_function_works_or_refuses():
+    """No function is forgotten: each is tested above, or is in a family of the registry, or takes no image."""
+    families = {f"{family}{name}_pool" for family in ("", "adaptive_", "global_") for name in REDUCTIONS}
+    tested = {"pool", "adaptive_pool", "global_pool", "fractional_max_pool", "spatial_pyramid_pool", "pool_pyramid"}
+    no_image = {
+        *("pooled_shape", "pooled_coords", "pyramid_transforms", "rmac_regions", "show_config"),
+        *("patch_skimage", "unpatch_skimage", "patched"),
+    }
+    assert set(skpool.__all__) - families - tested - no_image <= {name.split()[0] for name in CALLS}
+
+
+@pytest.mark.parametrize("family", ["{}_pool", "adaptive_{}_pool", "global_{}_pool"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_the_families_of_the_registry(name, family):
+    function = getattr(skpool, family.format(name))
+    image = np.random.default_rng(0).integers(0, 5, (4, 4)).astype(np.uint8)
+    arguments = (2,) if family.startswith("adaptive") else ()
+    if name in COVERED:
+        same(function, image, *arguments, **required(name))
+    else:
+        with pytest.raises(NotImplementedError, match=rf"skpool\.{name}_pool\(image\.get\(\)"):
+            function(on_device(image), *arguments, **required(name))
+
+
+def test_all_combinations_of_types_have_kernels():
+    """Every plan that can be made has an expression, and the same one on every call."""
+    for name, dtype, out in itertools.product(FOLDED, DTYPES, RESULTS):
+        plan = pooling.plan_for(
+            skpool.windows.Sliding,
+            (2,),
+            (8, 8),
+            np.dtype(dtype),
+            name,
+            0,
+            "propagate",
+            1,
+            None,
+            None,
+            out,
+            **required(name),
+        )
+        assert gpu.kernels_of(plan).names == gpu.kernels_of(plan).names != ()

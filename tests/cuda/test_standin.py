@@ -1,0 +1,89 @@
+"""The stand-in for CuPy offers nothing that CuPy lacks. Needs CuPy, but neither a GPU nor its driver."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+import standin
+
+cupy = pytest.importorskip("cupy")
+
+#: Names of the stand-in that are its own.
+OWN = {"log", "Log", "Kernel", "Pointer", "installed", "view"}
+
+PROTOCOLS = ("__array_ufunc__", "__array_function__", "__cuda_array_interface__", "__getitem__", "__setitem__")
+
+
+def public(module):
+    """What a module offers under names of its own, and where."""
+    for name, value in vars(module).items():
+        if name.startswith("_") or name.isupper() or inspect.ismodule(value) or value is Path or name in OWN:
+            continue
+        yield name, value
+
+
+@pytest.mark.parametrize("name", [name for name, value in public(standin) if name not in vars(standin.cuda)])
+def test_names(name):
+    assert hasattr(cupy, name)
+
+
+@pytest.mark.parametrize("name", vars(standin.cuda))
+def test_names_of_cuda(name):
+    assert hasattr(cupy.cuda, name)
+
+
+METHODS = [name for name in vars(standin.ndarray) if not name.startswith("_") and name != "check_guards"]
+
+
+@pytest.mark.parametrize("name", [*METHODS, *PROTOCOLS])
+def test_members_of_arrays(name):
+    assert hasattr(cupy.ndarray, name)
+
+
+@pytest.mark.parametrize("name", ["id", "__enter__", "__exit__", "__eq__"])
+def test_members_of_devices(name):
+    assert hasattr(cupy.cuda.Device, name) or name in cupy.cuda.Device.__doc__
+
+
+@pytest.mark.parametrize(("kind", "name"), [("Stream", "wait_event"), ("Stream", "ptr"), ("Event", "record")])
+def test_members_of_streams_and_events(kind, name):
+    # `ptr` is an attribute of instances, which cannot be made without a driver.
+    assert hasattr(getattr(cupy.cuda, kind), name) or name == "ptr"
+    assert hasattr(getattr(standin, kind), name)
+
+
+def test_an_event_is_made_without_timing():
+    assert "disable_timing" in cupy.cuda.Event.__doc__ or "disable_timing" in str(cupy.cuda.Event.__init__.__doc__)
+
+
+@pytest.mark.parametrize("name", [*standin.FUNCTIONS, *standin.UFUNCS])
+def test_functions_of_numpy_that_arrays_hand_over(name):
+    assert callable(getattr(cupy, name))
+    assert callable(getattr(np, name))
+
+
+def parameters(function):
+    """The names of a function's parameters; those of compiled ones are in the first lines of their documentation."""
+    try:
+        return set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return set()
+
+
+@pytest.mark.parametrize("name", ["asarray", "empty", "may_share_memory"])
+def test_signatures(name):
+    ours = list(inspect.signature(getattr(standin, name)).parameters)
+    theirs = list(inspect.signature(getattr(cupy, name)).parameters)
+    assert set(ours) <= set(theirs)
+    assert ours == theirs[: len(ours)]
+
+
+def test_signatures_of_modules():
+    ours = inspect.signature(standin.RawModule).parameters
+    for name in ours:
+        assert name in cupy.RawModule.__doc__.splitlines()[0]
+    assert "get_function" in dir(cupy.RawModule)
+    kernel = inspect.signature(standin.Kernel.__call__).parameters
+    for name in list(kernel)[1:]:
+        assert name in cupy.RawKernel.__call__.__doc__
