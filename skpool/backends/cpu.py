@@ -550,7 +550,7 @@ def run(plan, image, *, mask=None, out=None, places=None, workers=None):
 
 def _restore_averages(plan, image, mask, out, workers):
     """Compute again, by float64 totals, the averages whose float32 total overflowed."""
-    wide = replace(plan, dtype=_FLOAT64, fill_value=np.float64(np.nan))
+    wide = replace(plan, dtype=_FLOAT64, fill_value=_FLOAT64.type(plan.fill_value))
     lost = np.isinf(out)
     out[lost] = run(wide, image, mask=mask, workers=workers)[lost]
 
