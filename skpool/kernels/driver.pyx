@@ -26,10 +26,10 @@ from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyO
 from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memchr, memcpy, memset
 from skpool.kernels.table cimport (
     Kernel, Order, Parameters, Steps, blank_t, compact_t, convert_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_t,
-    Slide, select_t, slide_t, store_t,
+    Slide, Tile, select_t, slide_t, store_t, tile_t,
 )
 
 cdef extern from * nogil:
@@ -264,6 +264,9 @@ cdef struct Recipe:
     lanes_t lanes                   # NULL: samples are folded
     slide_t slides                  # NULL: windows are looked at one row of outputs at a time
     Slide slide
+    tile_t tiles                    # NULL: no tiles of windows are sorted together
+    Tile tile
+    Py_ssize_t laid                 # rows that are needed at once
     Py_ssize_t room_each            # more bytes for each element of a row
     load_t load
     load_t load_mask
@@ -394,6 +397,7 @@ cdef struct Scratch:
     uint8_t* picked_valid
     int64_t* picks
     char* room
+    char* tiled                     # results of tiles
     Parameters parameters           # this thread's copy, in which a finish may leave word
     Py_ssize_t output[MOST_AXES]    # which output row it is
     Py_ssize_t skipped              # taps ahead of the first row that it has, where places count from that
@@ -468,14 +472,16 @@ cdef void place_lanes(Scratch* scratch, const Call* call, Shelf* shelf) noexcept
     cdef const Recipe* recipe = call.recipe
     cdef const Axis* axis = &recipe.axes[recipe.leading]
     cdef Py_ssize_t gathered = picked_pitch(call)
-    scratch.lane_rows = <char**> taken(shelf, recipe.most_rows * sizeof(char*))
-    scratch.lane_valid = <uint8_t**> taken(shelf, recipe.most_rows * sizeof(char*))
+    scratch.lane_rows = <char**> taken(shelf, recipe.laid * sizeof(char*))
+    scratch.lane_valid = <uint8_t**> taken(shelf, recipe.laid * sizeof(char*))
     scratch.samples = <const void**> taken(shelf, recipe.taps * sizeof(char*))
     scratch.valid_samples = <const uint8_t**> taken(shelf, recipe.taps * sizeof(char*))
     scratch.absent = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
     scratch.nowhere = <uint8_t*> taken(shelf, call.layout.pitch)
     scratch.everywhere = <uint8_t*> taken(shelf, call.layout.pitch)
     scratch.room = <char*> taken(shelf, recipe.room + recipe.room_each * call.layout.pitch)
+    if recipe.tiles != NULL:
+        scratch.tiled = <char*> taken(shelf, recipe.tile.down * call.layout.pitch * recipe.natural_width)
     if recipe.slides == NULL and (axis.start != NULL or axis.stride > 1):
         scratch.picked = <char*> taken(shelf, recipe.taps * gathered * recipe.row_width)
         scratch.picked_valid = <uint8_t*> taken(shelf, recipe.taps * gathered)
@@ -1775,6 +1781,71 @@ cdef void write_samples(
     write_run(scratch, call, natural, first, outputs, counts, count, target, places)
 
 
+cdef bint lay_tile(
+    Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found, Py_ssize_t columns,
+) noexcept nogil:
+    """All rows of a tile of windows, if all their samples count."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Tile* tile = &recipe.tile
+    cdef Py_ssize_t last = recipe.leading - 1, taps = recipe.axes[recipe.leading].taps, y, r, place, row
+    cdef const uint8_t* valid
+    for y in range(tile.down):
+        find_rows(scratch, call, 0, recipe.most_rows)
+        if scratch.listed < recipe.most_rows:
+            return False
+        for r in range(recipe.most_rows):
+            place = scratch.order[r] // taps
+            row = place % tile.tall
+            if y and row < tile.tall - 1:                  # laid with the window before
+                continue
+            place = place // tile.tall * (tile.tall + tile.down - 1) + row + y
+            lay_row(scratch, call, segments, segments_found, r, place)
+            valid = scratch.lane_valid[place]
+            if valid != NULL and memchr(valid, 0, columns * recipe.inner) != NULL:
+                return False
+        scratch.output[last] = scratch.output[last] + 1
+    return True
+
+
+cdef bint write_tiles(
+    Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found, Py_ssize_t first,
+    Py_ssize_t outputs, Py_ssize_t row,
+) noexcept nogil:
+    """Results of as many output rows, from `row` on, as a tile has; False if they must be found one by one."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Tile* tile = &recipe.tile
+    cdef Py_ssize_t pitch = call.layout.pitch * recipe.natural_width, y
+    cdef Py_ssize_t columns = columns_under(&recipe.axes[recipe.leading], first, outputs)
+    seek(scratch, recipe, row)
+    scratch.stamp = row + 1
+    if not (
+        lay_tile(scratch, call, segments, segments_found, columns)
+        and recipe.tiles(
+            scratch.tiled, pitch, <const void**> scratch.lane_rows, tile, outputs, recipe.inner, scratch.room,
+            &recipe.parameters,
+        )
+    ):
+        return False
+    for y in range(tile.down):
+        seek(scratch, recipe, row + y)
+        write_run(
+            scratch, call, scratch.tiled + y * pitch, first, outputs, NULL, <double> recipe.taps,
+            row_of(&call.out, scratch, recipe.leading) + first * call.out.column, NULL,
+        )
+    return True
+
+
+cdef inline Py_ssize_t tile_at(
+    const Scratch* scratch, const Call* call, Py_ssize_t begin, Py_ssize_t row, Py_ssize_t end,
+) noexcept nogil:
+    """The first row of a tile in which `row` is; a block's last tile has rows before it, too. -1 if none fits."""
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t output = scratch.output[recipe.leading - 1]
+    cdef Py_ssize_t left = min(end - row, recipe.axes[recipe.leading - 1].outputs - output)
+    cdef Py_ssize_t back = max(recipe.tile.down - left, <Py_ssize_t> 0)
+    return row - back if back <= min(output, row - begin) else -1
+
+
 cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
     """As `work`, for windows by their samples: those that count all their columns, and those beside them."""
     cdef const Recipe* recipe = call.recipe
@@ -1784,7 +1855,7 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
     cdef Py_ssize_t begin = item // tiles * call.block
     cdef Py_ssize_t row, end = min(begin + call.block, recipe.rows)
     cdef Py_ssize_t bounds[4]
-    cdef Py_ssize_t i, run, found, moved
+    cdef Py_ssize_t i, run, found, moved, tile, one_by_one, slid
     cdef Segment segments[4]
     cdef bint whole, found_rows
     fill_row(scratch.absent, recipe.neutral, recipe.row_width, call.layout.pitch)
@@ -1806,7 +1877,20 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
         begin_tile(scratch, call, bounds[i], run)
         seek(scratch, recipe, begin)
         found_rows = False
-        for row in range(begin, end):
+        row = one_by_one = begin
+        slid = -1
+        while row < end:
+            if recipe.tiles != NULL and i == 1 and row >= one_by_one:
+                tile = tile_at(scratch, call, begin, row, end)
+                if tile >= 0 and write_tiles(scratch, call, segments, found, bounds[i], run, tile):
+                    row = tile + recipe.tile.down
+                    one_by_one = row
+                    seek(scratch, recipe, row)
+                    found_rows = False
+                    continue
+                seek(scratch, recipe, row)
+                found_rows = False
+                one_by_one = row + recipe.tile.down
             scratch.stamp = row + 1
             if not found_rows:
                 find_rows(scratch, call, 0, recipe.most_rows)
@@ -1814,11 +1898,14 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
             moved = 0
             if recipe.slides == NULL:
                 gather_samples(scratch, call, bounds[i], run, whole)
-            elif row > begin and recipe.leading and scratch.output[recipe.leading - 1] > 0:
-                moved = recipe.axes[recipe.leading - 1].stride
+            else:
+                if row == slid + 1 and recipe.leading and scratch.output[recipe.leading - 1] > 0:
+                    moved = recipe.axes[recipe.leading - 1].stride
+                slid = row
             write_samples(scratch, call, bounds[i], run, whole, moved)
             advance(scratch, recipe)
             found_rows = slide_rows(scratch, call)
+            row = row + 1
     if call.streams:
         skpool_streamed()
 
@@ -2072,6 +2159,14 @@ cdef class Program:
         recipe.room = samples["room"]
         recipe.lanes = <lanes_t> <size_t> functions["lanes"]
         recipe.slides = <slide_t> <size_t> functions["slides"]
+        recipe.laid = recipe.most_rows
+        recipe.tiles = <tile_t> <size_t> functions["tiles"]
+        if recipe.tiles != NULL:
+            recipe.tile.deep, recipe.tile.tall, recipe.tile.wide, recipe.tile.down, recipe.tile.across = samples["tile"]
+            take_steps(&recipe.tile.steps, samples["tile_steps"])
+            recipe.tile.lanes = samples["tile_lanes"]
+            recipe.tile.run = <void*> <size_t> functions["tile_steps"]
+            recipe.laid = (recipe.tile.tall + recipe.tile.down - 1) * recipe.tile.deep
         recipe.room_each = samples["room_each"]
         recipe.slide.rows, recipe.slide.columns = samples["window"]
         recipe.slide.tall = recipe.axes[recipe.leading - 1].taps if recipe.leading else 1
@@ -2242,6 +2337,8 @@ cdef class Program:
             # What a block shares with the next is made twice.
             if recipe.leading and (recipe.shared_levels or recipe.slides != NULL):
                 call.block = max(call.block, 4 * recipe.most_rows // recipe.axes[recipe.leading - 1].stride)
+            if recipe.tiles != NULL:
+                call.block = divided_up(call.block, recipe.tile.down) * recipe.tile.down
         items = tiles * divided_up(recipe.rows, call.block)
         workers = min(workers, items)
         memory.allot(workers, call.layout.bytes)
@@ -2336,7 +2433,7 @@ cdef class Program:
         call.layout.listed, call.layout.nodes = listed, nodes
         call.layout.tile = call.layout.slots = 0
         if recipe.taps:                                    # all rows of a window are needed at once
-            call.layout.slots = recipe.most_rows
+            call.layout.slots = recipe.laid
         elif (
             piece == 0 and recipe.shared_levels == 0 and recipe.overlapping
             and listed == recipe.most_rows <= MOST_SLOTS
@@ -2354,6 +2451,9 @@ cdef class Program:
                 tile = min(max((columns - (axis.taps - 1) * axis.step - 1) // axis.stride + 1, 1), tile)
             while tile > 1 and self.widest(tile) > columns:
                 tile = divided_up(tile, 2)
+            if recipe.tiles != NULL and tile < axis.outputs:        # or some lanes are idle
+                columns = max(recipe.tile.across * recipe.tile.lanes // recipe.inner, <Py_ssize_t> 1)
+                tile = min(max(tile // columns, <Py_ssize_t> 1) * columns, axis.outputs)
             call.layout.tile = tile
             piece = self.widest(tile)
         call.layout.pitch = divided_up(piece * recipe.inner, ALIGNMENT) * ALIGNMENT

@@ -113,6 +113,27 @@ ctypedef void (*slide_t)(
     Py_ssize_t outputs, char* room, const Parameters* parameters,
 ) noexcept nogil
 
+cdef struct Tile:
+    # Windows at stride 1 that are sorted together, see `skpool.backends.tiles`.
+    Py_ssize_t deep                 # rows of a window through the leading axes but the last,
+    Py_ssize_t tall                 # along this one,
+    Py_ssize_t wide                 # and its columns
+    Py_ssize_t down                 # windows of a tile
+    Py_ssize_t across
+    Py_ssize_t lanes                # elements that steps are taken on at once
+    Steps steps                     # its ranks: for each window, by rows, the two that make its result
+    void* run                       # takes the steps: a `steps_t`
+
+# Take steps on registers, which lie one after the other.
+ctypedef void (*steps_t)(const int16_t* steps, Py_ssize_t count, char* registers) noexcept nogil
+
+# Results of `tile.down` rows of `outputs` windows, `pitch` bytes apart. `rows` are those of the windows, all of whose
+# samples count. False if a NaN is among the samples: then there are none.
+ctypedef bint (*tile_t)(
+    char* out, Py_ssize_t pitch, const void** rows, const Tile* tile, Py_ssize_t outputs, Py_ssize_t inner, char* room,
+    const Parameters* parameters,
+) noexcept nogil
+
 # The state of no samples.
 ctypedef void (*identity_t)(
     void* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
