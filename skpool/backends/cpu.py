@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import threads
 from ..kernels import driver
-from ..kernels.programs import name_of
+from ..kernels.programs import name_beside, name_of
 from ..plan import make_plan
 from ..reductions import REDUCTIONS
 from ..windows import ABSENT, CONSTANT, Sliding
@@ -394,6 +394,7 @@ def _samples(plan, recipe, masked):
         "together": together,
         **tables,
         **_programs(tasks, recipe.rows.name),
+        **_beside(plan, order, tasks.get("whole"), recipe.rows.name),
         "value": None if order.value is None else _bytes_of_row(order.value, recipe, plan),
     }
     samples["room"] = max(_order.room(len(taps), recipe.rows.itemsize, samples), _weights.room())
@@ -450,13 +451,33 @@ def _slides(plan, order, rows, shape):
 
 def _programs(tasks, dtype):
     """Programs as `driver.Program` takes them: steps, registers, the row of each rank, and the compiled function."""
-    programs = {}
-    for name in ("down", "any_count", "whole"):
-        task = tasks.get(name)
-        steps, registers, ranks = NOTHING if task is None else program(task)
-        compiled = 0 if task is None else _COMPILED.get(name_of(task, dtype), 0)
-        programs[name] = np.array(steps, np.int16), registers, np.array(ranks, np.int16), compiled
-    return programs
+    return {
+        name: _as_steps(tasks.get(name), tasks.get(name) and name_of(tasks[name], dtype))
+        for name in ("down", "any_count", "whole")
+    }
+
+
+def _as_steps(task, name):
+    steps, registers, ranks = NOTHING if task is None else program(task)
+    return np.array(steps, np.int16), registers, np.array(ranks, np.int16), _COMPILED.get(name, 0)
+
+
+def _beside(plan, order, task, dtype):
+    """The program of whole windows side by side, if it was compiled, and whether it finds their mode."""
+    columns, channels = columns_and_channels(plan)
+    along = plan.axes[columns]
+    finds_mode = order.finish == "mode" and order.value is None and not order.keyed
+    if (
+        task is None
+        or plan.taps is not None
+        or (channels or 1) > 1
+        or not along.is_even
+        or (along.stride, along.step) != (along.most_taps, 1)
+        or (order.keyed and plan.omit_nan)
+        or name_beside(task, dtype, finds_mode) not in _COMPILED
+    ):
+        return {"beside": _as_steps(None, None), "beside_decides": False}
+    return {"beside": _as_steps(task, name_beside(task, dtype, finds_mode)), "beside_decides": finds_mode}
 
 
 @functools.lru_cache(maxsize=512)
@@ -499,6 +520,7 @@ def _program(plan, masked, indices):
             "to_counts": common["counts"],
             "lanes": lanes,
             "slides": _slide(recipe, samples),
+            "beside": finishes["beside", recipe.rows.name] if samples and samples["beside"][3] else 0,
             "tiles": finishes["tiles", recipe.rows.name] if samples and samples["tile"] else 0,
             "tile_steps": finishes["tile steps", recipe.rows.name] if samples and samples["tile"] else 0,
             "sorted": sort,

@@ -28,7 +28,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcpy, memset
 from skpool.kernels.table cimport (
-    Kernel, Order, Parameters, Steps, blank_t, compact_t, convert_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_t,
+    Kernel, Order, Parameters, Steps, beside_t, blank_t, compact_t, convert_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_t,
     Slide, Tile, select_t, slide_t, store_t, tile_t,
 )
 
@@ -264,6 +264,7 @@ cdef struct Recipe:
     lanes_t lanes                   # NULL: samples are folded
     slide_t slides                  # NULL: windows are looked at one row of outputs at a time
     Slide slide
+    beside_t beside                 # NULL: windows are not side by side
     tile_t tiles                    # NULL: no tiles of windows are sorted together
     Tile tile
     Py_ssize_t laid                 # rows that are needed at once
@@ -1749,8 +1750,9 @@ cdef void fold_samples(Scratch* scratch, const Call* call, Py_ssize_t n, bint wh
 
 cdef void write_samples(
     Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs, bint whole, Py_ssize_t moved,
+    bint beside,
 ) noexcept nogil:
-    """Results of a run of outputs whose samples are gathered, `moved` rows further down than those before."""
+    """Results of a run of outputs, from their samples or rows; `moved` rows further down than those before."""
     cdef const Recipe* recipe = call.recipe
     cdef Py_ssize_t n = outputs * recipe.inner
     cdef char* target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
@@ -1768,7 +1770,9 @@ cdef void write_samples(
         counts = scratch.counts
     if recipe.widen == NULL and call.out_in_place and not call.streams:
         natural = target
-    if recipe.slides != NULL:
+    if beside:
+        recipe.beside(natural, <const void**> scratch.lane_rows, outputs, scratch.room, &recipe.parameters)
+    elif recipe.slides != NULL:
         recipe.slides(
             natural, counts, <const void**> scratch.lane_rows, <const uint8_t**> scratch.lane_valid, &recipe.slide,
             moved, outputs, scratch.room, &recipe.parameters,
@@ -1857,7 +1861,7 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
     cdef Py_ssize_t bounds[4]
     cdef Py_ssize_t i, run, found, moved, tile, one_by_one, slid
     cdef Segment segments[4]
-    cdef bint whole, found_rows
+    cdef bint whole, beside, found_rows
     fill_row(scratch.absent, recipe.neutral, recipe.row_width, call.layout.pitch)
     memset(scratch.nowhere, 0, call.layout.pitch)
     memset(scratch.everywhere, 1, call.layout.pitch)
@@ -1895,14 +1899,17 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
             if not found_rows:
                 find_rows(scratch, call, 0, recipe.most_rows)
             whole = lay_rows(scratch, call, segments, found) and axis.start == NULL
+            beside = whole and i == 1 and recipe.beside != NULL
             moved = 0
-            if recipe.slides == NULL:
+            if beside:
+                pass
+            elif recipe.slides == NULL:
                 gather_samples(scratch, call, bounds[i], run, whole)
             else:
                 if row == slid + 1 and recipe.leading and scratch.output[recipe.leading - 1] > 0:
                     moved = recipe.axes[recipe.leading - 1].stride
                 slid = row
-            write_samples(scratch, call, bounds[i], run, whole, moved)
+            write_samples(scratch, call, bounds[i], run, whole, moved, beside)
             advance(scratch, recipe)
             found_rows = slide_rows(scratch, call)
             row = row + 1
@@ -2159,6 +2166,7 @@ cdef class Program:
         recipe.room = samples["room"]
         recipe.lanes = <lanes_t> <size_t> functions["lanes"]
         recipe.slides = <slide_t> <size_t> functions["slides"]
+        recipe.beside = <beside_t> <size_t> functions["beside"]
         recipe.laid = recipe.most_rows
         recipe.tiles = <tile_t> <size_t> functions["tiles"]
         if recipe.tiles != NULL:
@@ -2187,6 +2195,8 @@ cdef class Program:
         take_steps(&order.down, samples["down"])
         take_steps(&order.any_count, samples["any_count"])
         take_steps(&order.whole, samples["whole"])
+        take_steps(&order.beside, samples["beside"])
+        order.beside_decides = samples["beside_decides"]
         order.low = <const int32_t*> address(samples["low"])
         order.high = <const int32_t*> address(samples["high"])
         order.last = <const int32_t*> address(samples["last"])

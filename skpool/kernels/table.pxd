@@ -34,6 +34,8 @@ cdef struct Order:
     Steps down                      # sorts a shared column
     Steps any_count                 # sorts a window, whose columns are sorted if they are shared,
     Steps whole                     # of which all samples count
+    Steps beside                    # sorts whole windows that lie side by side, and are read where they lie,
+    bint beside_decides             # or finds their result
     const int32_t* low              # ranks by count,
     const int32_t* high
     const int32_t* last
@@ -86,6 +88,11 @@ ctypedef void (*quad_t)(
 ctypedef void (*lanes_t)(
     void* out, double* counts, const void** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n, void* room,
     const Parameters* parameters,
+) noexcept nogil
+
+# The result of `n` whole windows side by side, whose rows are `lines`.
+ctypedef void (*beside_t)(
+    void* out, const void** lines, Py_ssize_t n, void* room, const Parameters* parameters,
 ) noexcept nogil
 
 # A program that was compiled: it writes the rows of the ranks that it finds, and no other registers.
