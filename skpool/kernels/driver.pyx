@@ -28,8 +28,8 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcpy, memset
 from skpool.kernels.table cimport (
-    Kernel, Order, Parameters, Steps, beside_t, blank_t, compact_t, convert_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_t,
-    Slide, Tile, select_t, slide_t, store_t, tile_t,
+    Kernel, Order, Parameters, Slide, Steps, Tile, beside_t, blank_t, compact_t, convert_t, finish_t, keys_t,
+    lanes_t, load_t, pick_t, quad_t, select_t, slide_t, store_t, tile_t,
 )
 
 cdef extern from * nogil:
