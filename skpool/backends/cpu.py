@@ -37,8 +37,9 @@ LEAST_IN_HISTOGRAM = {1: 100, 2: 257}
 IN_TILES = {1: range(26, 626), **dict.fromkeys((2, 4, 8), range(26, 4097))}
 LEAST_TILED = 2**16
 
-#: Rows and columns of a tile, by the samples of a window below which it is taken.
-TILES = ((81, (4, 4)), (400, (8, 4)), (math.inf, (8, 8)))
+#: Rows and columns of a tile, by the samples of a window and the bytes of a row of results from which it is taken: the
+#: widest that leaves no lane idle.
+TILES = ((200, 2048, (8, 8)), (81, 0, (8, 4)), (0, 0, (4, 4)))
 
 #: Samples of a window beyond which each window that sorts them is a call of its own.
 MOST_SAMPLES = 2**14
@@ -417,7 +418,7 @@ def _samples(plan, recipe, masked):
 
 def _tile(plan, order, rows):
     """The `Tile` of windows that are sorted together; None if they are not."""
-    last, _ = columns_and_channels(plan)
+    last, channels = columns_and_channels(plan)
     sliding = plan.axes[max(last - 1, 0) : last + 1]
     if (
         (order.lanes, order.finish, plan.taps) != ("sort", "quantile", None)
@@ -428,12 +429,11 @@ def _tile(plan, order, rows):
     ):
         return None
     tall, wide = (axis.most_taps for axis in sliding)
-    down, across = next(tile for samples, tile in TILES if plan.samples < samples)
-    if tall < down or wide < across:
-        down, across = TILES[0][1]
-    if tall < down or wide < across or sliding[0].outputs < down:
-        return None
-    return Tile(plan.samples // (tall * wide), tall, wide, down, across)
+    size = rows.itemsize * (channels or 1) * sliding[1].outputs
+    for samples, least, (down, across) in TILES:
+        if plan.samples >= samples and size >= least and tall >= down <= sliding[0].outputs and wide >= across:
+            return Tile(plan.samples // (tall * wide), tall, wide, down, across)
+    return None
 
 
 def _slides(plan, order, rows, shape):

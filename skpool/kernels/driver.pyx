@@ -70,6 +70,7 @@ cdef extern from * nogil:
     #if defined(__GNUC__)
     static void skpool_prefetch(const char *source, Py_ssize_t n) {
         for (Py_ssize_t i = 0; i < n; i += 64) __builtin_prefetch(source + i, 0, 2);
+        __asm__ volatile("");  /* or gcc, which sees no effect, drops the calls */
     }
     #else
     static void skpool_prefetch(const char *source, Py_ssize_t n) { (void) source; (void) n; }
@@ -114,6 +115,7 @@ cdef enum:
     STREAMED_FROM = 24 * 1024 * 1024
     SCRATCH = 720 * 1024    # bytes of a thread
     PIECE = 4096            # bytes of a piece of a row
+    MOST_FETCHED = 4        # rows of windows whose next rows are asked for ahead
     PARTED_FROM = 8         # items per worker: with fewer, parts of windows are shared
 
 
@@ -1512,6 +1514,22 @@ cdef void write_quads(
         lower = lower + hop
 
 
+cdef void fetch_next(const Scratch* scratch, const Call* call, const Segment* segment) noexcept nogil:
+    """Ask for the rows that the next windows add, while those of this one are folded.
+
+    3/1 and 3/2 of float32 at 4096 x 4096 take 0.83 and 0.88 of the time without; 5/1 would take 1.03.
+    """
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading - 1]
+    cdef Py_ssize_t last = recipe.leading - 1, hop = call.image.leading[last], r
+    cdef Py_ssize_t bottom = scratch.output[last] * axis.stride - axis.before + (axis.taps - 1) * axis.step
+    cdef const char* row = scratch.sources[scratch.listed - 1] + segment.first * call.image.column
+    if bottom < 0 or bottom + axis.stride >= axis.length:
+        return
+    for r in range(1, axis.stride + 1):
+        skpool_prefetch(row + r * hop, segment.columns * recipe.inner * recipe.row_width)
+
+
 cdef void begin_tile(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
     cdef const Recipe* recipe = call.recipe
     memset(scratch.kept, 0xff, call.layout.slots * sizeof(int64_t))
@@ -1533,9 +1551,10 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     cdef Py_ssize_t row = begin, end = min(begin + call.block, recipe.rows)
     cdef Py_ssize_t found, alike, columns
     cdef Segment segments[4]
+    cdef const Segment* inside
     cdef char* state
     cdef char* target
-    cdef bint quads, found_rows = False
+    cdef bint quads, fetches, found_rows = False
     cdef bint straight = (
         call.out_in_place and not call.streams
         and recipe.finish == NULL and recipe.widen == NULL and recipe.value.kernel.planes == 1
@@ -1544,6 +1563,13 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     quads = (
         recipe.quad != NULL and call.out_in_place and found == 1
         and is_whole(axis, first) and is_whole(axis, first + outputs - 1)
+    )
+    inside = segments
+    while inside < segments + found - 1 and (inside.first < 0 or inside.sources != NULL):
+        inside = inside + 1
+    fetches = (
+        recipe.overlapping and recipe.most_rows <= MOST_FETCHED and call.rows_in_place
+        and inside.first >= 0 and inside.sources == NULL
     )
     begin_tile(scratch, call, first, outputs)
     seek(scratch, recipe, row)
@@ -1569,6 +1595,8 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
             seek(scratch, recipe, row)
             found_rows = False
             continue
+        if fetches and row + 1 < end and scratch.listed and scratch.sources[scratch.listed - 1] != NULL:
+            fetch_next(scratch, call, inside)
         fold_rows(scratch, call, segments, found)
         state = fold_tile(scratch, call, first, outputs, target if straight else NULL)
         write_row(scratch, call, state, first, first + outputs, target)
