@@ -984,6 +984,27 @@ cdef inline Py_ssize_t columns_of(const Ladder* ladder, Py_ssize_t outputs) noex
     return (outputs - 1) * ladder.stride + (ladder.nodes - 1) * ladder.step + 1
 
 
+cdef char* across_twice(
+    const Call* call, const Lane* lane, Fold* fold, const Ladder* ladder, Py_ssize_t outputs, char* target,
+) noexcept nogil:
+    """As `across`, at stride 1, where columns may be folded in twice: the last two nodes overlap."""
+    cdef const Kernel* kernel = &lane.kernel
+    cdef Py_ssize_t inner = call.recipe.inner, size = ladder.step * inner * kernel.width, taps = 1, shift, left
+    cdef const char* row = ladder.row
+    cdef char* fresh = NULL
+    while taps < ladder.nodes:
+        shift = min(taps, ladder.nodes - taps)
+        left = ladder.nodes - taps - shift
+        fresh = target if left == 0 and target != NULL else another(fold, row, NULL)
+        kernel.merge(
+            fresh, row, row + shift * size, (outputs + left * ladder.step) * inner, call.layout.pitch, shift,
+            lane.parameters,
+        )
+        row = fresh
+        taps = taps + shift
+    return fresh
+
+
 cdef char* across(
     const Call* call, const Lane* lane, Fold* fold, Ladder* ladder, Py_ssize_t outputs, char* target,
 ) noexcept nogil:
@@ -1002,6 +1023,8 @@ cdef char* across(
     cdef char* fresh
     cdef char* below
     cdef bint last, halves
+    if kernel.repeats and ladder.stride == 1 and ladder.nodes > 1:
+        return across_twice(call, lane, fold, ladder, outputs, target)
     if 1 < ladder.stride <= MOST_LATE_STRIDE and inner > 1 and outputs > 1 and not pairs_alone(ladder, kernel, inner):
         # Whole rows of channels are joined faster than columns are picked from them: pick once, at the end.
         shift = ladder.stride
@@ -1393,6 +1416,16 @@ cdef void put_together(
     cdef char* state = NULL
     cdef char* node
     cdef char* target
+    if lane.kernel.repeats:                                # two nodes, which may overlap
+        while 2 * size <= left:
+            size = 2 * size
+            level = level + 1
+        lane.kernel.merge(
+            fold.levels[0], node_at(call, lane, fold, level, first + axis.before),
+            node_at(call, lane, fold, level, stop - size), n, call.layout.pitch, (left - size) * columns,
+            lane.parameters,
+        )
+        return
     while left:
         if left & size:
             left = left - size

@@ -219,6 +219,7 @@ cdef Kernel extremum_kernel(const extremum* which, const pixel* example) noexcep
     kernel.planes = 1
     kernel.block = 8
     kernel.weighs_validity = False
+    kernel.repeats = True
     kernel.gather = <gather_t> gather[pixel, extremum]
     kernel.merge = <merge_t> merge[pixel, extremum]
     kernel.fold = <fold_t> fold[pixel, extremum]
@@ -364,6 +365,7 @@ cdef Kernel places_kernel(const extremum* which, const indexed* example) noexcep
     kernel.planes = 2
     kernel.block = 8
     kernel.weighs_validity = True
+    kernel.repeats = True
     kernel.gather = <gather_t> gather_places[indexed, extremum]
     kernel.merge = <merge_t> merge_places[indexed, extremum]
     kernel.fold = <fold_t> fold_places[indexed, extremum]
@@ -457,6 +459,7 @@ cdef Kernel range_kernel(const pixel* example) noexcept:
     kernel.planes = 2
     kernel.block = 8
     kernel.weighs_validity = True
+    kernel.repeats = True
     kernel.gather = <gather_t> gather_range[pixel]
     kernel.merge = <merge_t> merge_range[pixel]
     kernel.fold = <fold_t> fold_range[pixel]

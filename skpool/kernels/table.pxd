@@ -202,6 +202,7 @@ cdef struct Kernel:
     Py_ssize_t planes       # numbers of an element's state; 0 where the count alone decides
     Py_ssize_t block        # rows that `gather` takes at once; 1 where it maps each (a cached row is reused)
     bint weighs_validity    # `gather` looks at `valid` itself; else masked samples become the neutral value
+    bint repeats            # a sample that is folded in twice changes nothing
     gather_t gather
     merge_t merge
     fold_t fold
