@@ -3,7 +3,7 @@
 import numpy as np
 
 # Reductions that choose among the samples, or take the mean of two: no difference is allowed.
-EXACT = {"max", "min", "median", "mode"}
+EXACT = {"max", "min", "range", "median", "mode"}
 
 # For the others, the largest difference that rounding explains, as a part of the largest pixel. Wide enough
 # for the running sums of filters, whose errors pile up along a row: they are less accurate, not another
@@ -14,12 +14,19 @@ PART = {"float32": 1e-5, "float64": 1e-11}
 INTEGER_STEP = 1.0
 
 
-def tolerance(cell, image, dtype):
+def tolerance(cell, image, expected):
     """Largest difference that only rounding explains."""
     if cell.reduction in EXACT:
         return 0.0
-    part = PART.get(np.dtype(dtype).name)
-    return INTEGER_STEP if part is None else part * float(np.abs(image).max())
+    part = PART.get(expected.dtype.name)
+    if part is None:
+        return INTEGER_STEP if cell.reduction == "avg" else 0.0
+    return part * max(float(np.abs(pixels).max()) for pixels in (image, expected))
+
+
+def as_tuple(answer):
+    """The arrays of an answer: one, or several."""
+    return answer if isinstance(answer, tuple) else (answer,)
 
 
 def compare(answer, expected, allowed):
