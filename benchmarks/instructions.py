@@ -18,8 +18,6 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks import library
 from benchmarks.cells import make_image
 
@@ -28,7 +26,7 @@ BASELINE = Path(__file__).with_suffix(".json")
 #: Instruction sets that are counted: valgrind knows no AVX-512.
 ISAS = ("base", "v3")
 
-#: Largest part by which a count may grow; one that shrinks as much wants a new baseline, or the gain could be lost again.
+#: Largest part by which a count may change: one that shrinks more wants a new baseline, or the gain can be lost again.
 TOLERANCE = 0.03
 
 SIDE = 512
