@@ -15,6 +15,7 @@
     boxes.py     boxes beside ONNX Runtime; a program of its own: ``python -m benchmarks.boxes``
     places.py    adaptive, global, batches and regions beside their peers: ``python -m benchmarks.places``
     order.py     order statistics, labels and weights beside their peers: ``python -m benchmarks.order``
+    tables.py    a page of the documentation from the JSON: ``python -m benchmarks.tables``
     scaling.py   curves of workers, and what allocating costs: ``python -m benchmarks.scaling``
     instructions.py  instructions that the kernels run, held against a baseline: ``python -m benchmarks.instructions``
     pairs.py     the command line and the table of these programs
