@@ -673,6 +673,7 @@ def test_layouts_give_the_same_bits(reduction, dtype):
                 assert bits(skpool.pool(layout(image), **arguments)) == expected, (name, shape, arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_workers_give_the_same_bits(reduction, dtype):
@@ -695,6 +696,7 @@ def digests(dtypes=DTYPES):
     return found
 
 
+@pytest.mark.slow
 def test_instruction_sets_give_the_same_bits():
     sets = cpu.available_instruction_sets()
     if len(sets) < 2:
