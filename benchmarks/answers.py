@@ -20,7 +20,7 @@ def tolerance(cell, image, expected):
         return 0.0
     part = PART.get(expected.dtype.name)
     if part is None:
-        return INTEGER_STEP if cell.reduction == "avg" else 0.0
+        return 0.0 if cell.reduction == "sum" else INTEGER_STEP
     return part * max(float(np.abs(pixels).max()) for pixels in (image, expected))
 
 

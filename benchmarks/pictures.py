@@ -1,5 +1,7 @@
 """What was measured, drawn."""
 
+from collections import Counter
+
 import numpy as np
 
 COLORS = {"uint8": "#1b6ca8", "uint16": "#2f9c95", "int32": "#8a6fb3", "float32": "#d1662b", "float64": "#a02c3e"}
@@ -14,8 +16,10 @@ def roofline(path, library_name, results):
         raise SystemExit("--plot draws rates beside those of copies, and no cell that was run is large enough for one.")
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
-    for result in shown:
-        intensity, color = result.operations / result.moved_bytes, COLORS[result.cell.dtype]
+    for result, intensity in zip(
+        shown, _apart([result.operations / result.moved_bytes for result in shown]), strict=True
+    ):
+        color = COLORS[result.cell.dtype]
         rate, copied = result.rate / 1e9, result.moved_bytes / result.copy_seconds.middle / 1e9
         axes.plot(intensity, rate, "o", color=color, markersize=5, markeredgewidth=0, zorder=3)
         axes.plot(intensity, copied, "_", color="#444444", markersize=9, zorder=2)
@@ -35,6 +39,15 @@ def roofline(path, library_name, results):
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)
+
+
+def _apart(values, step=1.05):
+    """Values for a logarithmic axis of which no two are equal: those that are lie side by side."""
+    seen = Counter()
+    for value in values:
+        rank = seen[value]
+        seen[value] += 1
+        yield value * step ** ((rank + 1) // 2 * (-1 if rank % 2 else 1))
 
 
 def bars(path, library_name, results):
