@@ -318,7 +318,7 @@ cdef void select(
     const pixel* replacement,
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef pixel other = replacement[0]
+    cdef pixel sample, other = replacement[0]
     if mask == NULL:
         for i in range(n):
             valid[i] = 1
@@ -330,7 +330,8 @@ cdef void select(
             for i in range(n):
                 valid[i] = valid[i] & (row[i] == row[i])
     for i in range(n):
-        chosen[i] = row[i] if valid[i] else other
+        sample = row[i]                                    # read in any case, or gcc branches
+        chosen[i] = sample if valid[i] else other
 
 
 cdef void blank(word* out, const double* counts, double minimum, Py_ssize_t n, const word* fill) noexcept nogil:

@@ -2381,7 +2381,7 @@ cdef class Program:
         cdef const Recipe* recipe = &self.recipe
         cdef const Axis* columns = &recipe.axes[recipe.leading]
         cdef Memory memory = Memory()
-        cdef Py_ssize_t tiles, items, item
+        cdef Py_ssize_t tiles, items, item, tall
         cdef step_t step = work
         if recipe.taps:
             step = work_on_samples
@@ -2405,9 +2405,10 @@ cdef class Program:
         call.block = recipe.rows
         if workers > 1:
             call.block = divided_up(recipe.rows, divided_up(ITEMS_PER_WORKER * workers, tiles))
-            # What a block shares with the next is made twice.
+            # What a block shares with the next is made twice; still every thread is to have something to do.
             if recipe.leading and (recipe.shared_levels or recipe.slides != NULL):
-                call.block = max(call.block, 4 * recipe.most_rows // recipe.axes[recipe.leading - 1].stride)
+                tall = 4 * recipe.most_rows // recipe.axes[recipe.leading - 1].stride
+                call.block = max(call.block, min(tall, divided_up(recipe.rows, divided_up(2 * workers, tiles))))
             if recipe.tiles != NULL:
                 call.block = divided_up(call.block, recipe.tile.down) * recipe.tile.down
         items = tiles * divided_up(recipe.rows, call.block)

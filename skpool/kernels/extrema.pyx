@@ -384,6 +384,7 @@ cdef void gather_range(
     cdef pixel* low = state + pitch
     cdef pixel worst_high = neutral(<const Largest*> NULL, <pixel> 0)
     cdef pixel worst_low = neutral(<const Smallest*> NULL, <pixel> 0)
+    cdef pixel sample
     cdef const pixel* row
     cdef const uint8_t* counts
     if count > 0 and valid[0] == NULL:                     # all rows are valid, or none is known to be
@@ -397,8 +398,9 @@ cdef void gather_range(
         row = rows[r]
         counts = valid[r]
         for i in range(n):
-            state[i] = pick(<const Largest*> NULL, state[i], row[i] if counts[i] else worst_high)
-            low[i] = pick(<const Smallest*> NULL, low[i], row[i] if counts[i] else worst_low)
+            sample = row[i]                                # read in any case, or gcc branches
+            state[i] = pick(<const Largest*> NULL, state[i], sample if counts[i] else worst_high)
+            low[i] = pick(<const Smallest*> NULL, low[i], sample if counts[i] else worst_low)
 
 
 cdef void merge_range(

@@ -398,6 +398,7 @@ cdef void pick(
 ) noexcept nogil:
     """The samples of a run of elements, each at the rank that a table gives for its count, from `least` to `most`."""
     cdef const ordered* row
+    cdef ordered sample
     cdef Py_ssize_t i
     cdef int32_t count
     if taps > FEW:
@@ -409,7 +410,8 @@ cdef void pick(
         row = ranked[ranks[count]] + first
         if ranks[count] != ranks[count - 1]:
             for i in range(n):
-                chosen[i] = row[i] if counts[i] >= count else chosen[i]
+                sample = row[i]                            # read in any case, or gcc branches
+                chosen[i] = sample if counts[i] >= count else chosen[i]
 
 
 cdef inline void find_range(const int32_t* counts, Py_ssize_t n, int32_t* least, int32_t* most) noexcept nogil:

@@ -99,9 +99,11 @@ cdef void highest_product(
 cdef void add_weighted(
     double* total, double* norm, const pixel* samples, const uint8_t* valid, double weight, Py_ssize_t n,
 ) noexcept nogil:
+    cdef double product
     cdef Py_ssize_t i
     for i in range(n):
-        total[i] = total[i] + (weight * <double> samples[i] if valid[i] else 0.0)
+        product = weight * <double> samples[i]             # in any case, or gcc branches
+        total[i] = total[i] + (product if valid[i] else 0.0)
         norm[i] = norm[i] + (weight if valid[i] else 0.0)
 
 
