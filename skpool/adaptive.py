@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import math
 import numbers
+from typing import NamedTuple
 
 import numpy as np
 
 from . import containers, documents, merging, windows
 from .averages import averaged, checked_weights, counted_pixels
-from .backends import gpu
-from .plan import axes_of, checked_channel_axis
-from .pooling import pooled_by
+from .backends import chunked, cpu, gpu
+from .plan import axes_of, checked_channel_axis, make_plan
+from .pooling import checked_lazy_mask, pooled_by
 from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
 from .windows import Bins, Sliding, Tables
@@ -147,38 +148,95 @@ def _area_average(
         given |= {"mask": containers.aligned(mask, image), "channel_axis": channel_axis, "out": out, "workers": workers}
         pooled = _area_average(kind, layout, image.data, reduction, parameters, **given)
         return containers.labelled(pooled, image, axes_of(image.shape, channel_axis, kind(*layout)))
+    if containers.is_lazy(image):
+        containers.refuse_out(out)
+        image = containers.checked_lazy(image)
+        common = (nan_policy, min_count, fill_value, channel_axis, dtype)
+        plan = make_plan(image.shape, image.dtype, reduction, kind(*layout), 0, *common)
+        if workers is not None:
+            check_workers(workers)
+        mask = None if mask is None else checked_lazy_mask(mask, image, plan.channel_axis)
+        compute = functools.partial(_area_chunk, image.shape, plan.shape, nan_policy)
+        return chunked.run(compute, plan, image, mask, token=("area", nan_policy))
     array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
     axis = checked_channel_axis(channel_axis, array.ndim)
     spatial = [i for i in range(array.ndim) if i != axis]
     outputs = windows.bin_counts(layout[0], [array.shape[i] for i in spatial])
+    overlaps = {i: _Overlap(array.shape[i], count) for i, count in zip(spatial, outputs, strict=True)}
     counts = pooled_by(kind, layout, array, "count", mask=mask, channel_axis=axis, workers=workers)
-    lengths = {i: (array.shape[i], count) for i, count in zip(spatial, outputs, strict=True)}
+    return averaged(*_area_totals(array, mask, overlaps, workers), counts, image, min_count, fill_value, dtype, out)
+
+
+def _area_chunk(shape, outputs, nan_policy, part, image, mask):
+    """What a task of dask computes: some bins of an image of that shape."""
+    plan = part.plan
+    array, mask = counted_pixels(image, mask, nan_policy, plan.channel_axis)
+    counts = cpu.run(plan.counting(False), array, mask=mask, workers=1)
+    overlaps = {
+        axis: _Overlap(shape[axis], outputs[axis], run.first, run.axis.outputs, run.intervals[0][0])
+        for axis, run in enumerate(part.runs)
+        if axis != plan.channel_axis
+    }
+    totals = _area_totals(array, mask, overlaps, 1)
+    return averaged(*totals, counts, image, plan.min_count, plan.fill_value, plan.dtype, None)
+
+
+class _Overlap(NamedTuple):
+    """Bins of exact areas along one axis: which samples each overlaps, and how far.
+
+    Attributes
+    ----------
+    length, outputs : int
+        Samples and bins of the whole axis.
+    start, count : int
+        Some of the bins: the first, and how many. None: all.
+    origin : int
+        The sample of the axis that is the first at hand.
+    """
+
+    length: int
+    outputs: int
+    start: int = 0
+    count: int | None = None
+    origin: int = 0
+
+    @property
+    def is_whole(self):
+        """Whether every bin is a sample."""
+        return self.length == self.outputs
+
+    def shares(self):
+        """The first and the last sample of each bin, counted from the origin, and ``outputs * overlap`` with both."""
+        count = self.outputs if self.count is None else self.count
+        low = np.arange(self.start, self.start + count, dtype=np.int64) * self.length
+        high = low + self.length
+        first, last = low // self.outputs, (high - 1) // self.outputs
+        of_first = np.minimum((first + 1) * self.outputs, high) - low
+        of_last = np.where(last > first, high - last * self.outputs, 0)
+        return first - self.origin, last - self.origin, of_first, of_last
+
+
+def _area_totals(array, mask, overlaps, workers):
+    """Sums of samples times integers, and of these integers: one number if all samples count, else one for each bin."""
     if not array.size:
-        totals = weights = np.zeros(counts.shape)
-    else:
-        totals = _area_sums(array, mask, lengths, workers)
-        weights = float(math.prod(length for length, count in lengths.values() if length != count))
-        if mask is not None:
-            weights = _area_sums(mask, None, lengths, workers)
-    return averaged(totals, weights, counts, image, min_count, fill_value, dtype, out)
+        return np.zeros((2, *(overlaps[i].outputs if i in overlaps else n for i, n in enumerate(array.shape))))
+    totals = _area_sums(array, mask, overlaps, workers)
+    if mask is not None:
+        return totals, _area_sums(mask, None, overlaps, workers)
+    return totals, float(math.prod(overlap.length for overlap in overlaps.values() if not overlap.is_whole))
 
 
-def _area_sums(array, mask, lengths, workers):
+def _area_sums(array, mask, overlaps, workers):
     """Sums of samples times ``outputs * overlap``, an integer along each axis: those of a bin add up to its length."""
-    for axis, (length, outputs) in lengths.items():
-        if length == outputs:
+    for axis, overlap in overlaps.items():
+        if overlap.is_whole:
             continue
-        low = np.arange(outputs, dtype=np.int64) * length
-        high = low + length
-        first, last = low // outputs, (high - 1) // outputs
-        inner = windows.between(length, first + 1, np.maximum(last, first + 1))
+        first, last, of_first, of_last = overlap.shares()
+        inner = windows.between(array.shape[axis], first + 1, np.maximum(last, first + 1))
         tables = tuple(inner if i == axis else windows.whole(n) for i, n in enumerate(array.shape))
         sums = pooled_by(Tables, (tables,), array, "sum", mask=mask, dtype=np.float64, fill_value=0, workers=workers)
-        sums *= outputs
-        for place, share in (
-            (first, np.minimum((first + 1) * outputs, high) - low),
-            (last, np.where(last > first, high - last * outputs, 0)),
-        ):
+        sums *= overlap.outputs
+        for place, share in ((first, of_first), (last, of_last)):
             shares = np.expand_dims(share, [i for i in range(array.ndim) if i != axis])
             counted = shares > 0
             if mask is not None:
