@@ -155,7 +155,7 @@ def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="prop
     Returns
     -------
     pooled : ndarray
-        Of the image's shape; of its dtype for a side, of that of `sum_pool` for a corner.
+        Of the image's shape; of its dtype for a side, of that of `sum_pool` for a corner. Zeros are positive.
 
     Raises
     ------

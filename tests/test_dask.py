@@ -91,6 +91,12 @@ def same_bits(found, expected):
         np.testing.assert_array_equal(np.signbit(found[real]), np.signbit(expected[real]))
 
 
+def with_ties(dtype, shape):
+    """Few values, zeros of both signs among them."""
+    image = an_image(dtype, shape)
+    return image if image.dtype.kind == "b" else image.round(-2)
+
+
 def chunked(image, chunks):
     return da.from_array(image, chunks=chunks)
 
@@ -400,6 +406,151 @@ def test_global_nan_is_found_when_it_is_computed(monkeypatch):
         pooled.compute()
 
 
+# ---------------------------------------------------------------- areas, corners, regions
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize(("shape", "channel_axis"), [((23, 31), None), ((19, 40, 3), 2), ((1, 997), None)])
+def test_areas(shape, channel_axis, dtype):
+    image, mask = an_image(dtype, shape, specials=False), np.random.default_rng(0).random(shape) < 0.7
+    bins = [5 if n > 5 else 2 * n + 1 for axis, n in enumerate(shape) if axis != channel_axis]
+    for counting in ({}, {"mask": mask}, {"mask": mask, "min_count": 4, "fill_value": 3, "dtype": "float64"}):
+        for count in (bins, (None, *bins[1:])):
+            given = counting | {"output_shape": count, "bins": "area", "channel_axis": channel_axis}
+            expected = skpool.adaptive_pool(image, **given)
+            for chunks in (5, (11,) * len(shape)):
+                found = skpool.adaptive_pool(chunked(image, chunks), **given)
+                assert len(own_tasks(found)) == found.npartitions
+                same_bits(computed(found), expected)
+
+
+def test_areas_find_nan_when_they_are_computed():
+    image = da.from_array(np.array([[1.0, np.nan], [2.0, 3.0]]), chunks=1)
+    same_bits(
+        computed(skpool.adaptive_pool(image, 1, bins="area", nan_policy="omit")),
+        skpool.adaptive_pool(image.compute(), 1, bins="area", nan_policy="omit"),
+    )
+    pooled = skpool.adaptive_pool(image, 1, bins="area", nan_policy="raise")
+    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+        pooled.compute()
+    with pytest.raises(TypeError, match="`out`"):
+        skpool.adaptive_pool(image, 1, bins="area", out=np.empty((1, 1)))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", ">f4", "bool"])
+@pytest.mark.parametrize(("shape", "channel_axis"), [((23, 31), None), ((3, 90, 80), 0)])
+@pytest.mark.parametrize("corner", ["top", "right", "bottom_left"])
+def test_corners(corner, shape, channel_axis, dtype):
+    image, mask = with_ties(dtype, shape), np.random.default_rng(0).random(shape) < 0.05
+    for given in ({}, {"mask": mask}, {"mask": mask, "fill_value": 1}, {"nan_policy": "omit"}):
+        given |= {"corner": corner, "channel_axis": channel_axis}
+        expected = skpool.corner_pool(image, **given)
+        for chunks in (7, (11,) * len(shape)):
+            lazy = chunked(image, chunks)
+            found = skpool.corner_pool(lazy, **given)
+            assert found.chunks == lazy.chunks
+            same_bits(computed(found), expected)
+    if channel_axis is not None:
+        of_spatial = mask.take(0, channel_axis)
+        expected = skpool.corner_pool(image, corner, channel_axis=channel_axis, mask=of_spatial)
+        found = skpool.corner_pool(chunked(image, 7), corner, channel_axis=channel_axis, mask=chunked(of_spatial, 4))
+        same_bits(computed(found), expected)
+
+
+def test_corners_refuse_what_they_cannot_do():
+    image = chunked(an_image("float32"), 7)
+    pooled = skpool.corner_pool(image, "top", nan_policy="raise")
+    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+        pooled.compute()
+    with pytest.raises(ValueError, match="`nan_policy`"):
+        skpool.corner_pool(image, "top", nan_policy="keep")
+    with pytest.raises(NotImplementedError, match="masked arrays"):
+        skpool.corner_pool(da.ma.masked_less(image, 1), "top")
+
+
+def some_labels(shape, channel_axis):
+    return np.random.default_rng(0).integers(0, 9, [n for axis, n in enumerate(shape) if axis != channel_axis])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", ">f4", "bool"])
+@pytest.mark.parametrize(("shape", "channel_axis"), [((23, 31), None), ((19, 3, 14), 1)])
+@pytest.mark.parametrize("reduction", MERGED)
+def test_regions(reduction, shape, channel_axis, dtype):
+    image, labels = with_ties(dtype, shape), some_labels(shape, channel_axis)
+    if image.dtype.kind == "f" and reduction in ("sum", "avg"):
+        with pytest.raises(NotImplementedError, match=r"no exact merge.*image\.compute"):
+            skpool.region_pool(chunked(image, 5), labels, reduction, channel_axis=channel_axis)
+        return
+    mask = np.random.default_rng(1).random(shape) < 0.3
+    for given in (
+        {},
+        {"mask": mask, "min_count": 40},
+        {"labels": [7, 3, 99]},
+        {"background": None, "nan_policy": "omit"},
+    ):
+        given |= {"reduction": reduction, "channel_axis": channel_axis, "return_labels": True}
+        expected, rows = skpool.region_pool(image, labels, **given)
+        for chunks in (7, (19, 11, 2)[: len(shape)]):
+            found, found_rows = skpool.region_pool(chunked(image, chunks), labels, **given)
+            same_bits(computed(found), expected)
+            same_bits(found_rows, rows)
+            for array in (image, chunked(image, chunks)):
+                found = skpool.region_pool(array, chunked(labels, 6), **given | {"labels": rows})[0]
+                same_bits(computed(found), expected)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint8", "float16", "float64"])
+@pytest.mark.parametrize("reduction", ["max", "sum", "avg"])
+def test_regions_of_another_type(reduction, dtype):
+    image, labels = an_image("int16"), some_labels(SHAPE, None)
+    found = skpool.region_pool(chunked(image, 7), labels, reduction, dtype=dtype)
+    same_bits(computed(found), skpool.region_pool(image, labels, reduction, dtype=dtype))
+
+
+@pytest.mark.parametrize("channel_axis", [None, 0, 2])
+def test_where_extrema_of_regions_are(channel_axis):
+    shape = (9, 14, 12)
+    image, labels = with_ties("float32", shape), some_labels(shape, channel_axis)
+    for reduction, policy in itertools.product(("max", "min"), ("propagate", "omit")):
+        given = {"channel_axis": channel_axis, "nan_policy": policy, "return_indices": True}
+        expected = skpool.region_pool(image, labels, reduction, **given)
+        found = skpool.region_pool(chunked(image, (4, 5, 12)), labels, reduction, **given)
+        same_bits(computed(found), expected)
+
+
+def test_the_graph_of_regions():
+    """One task for each chunk, and a tree; all arguments are in the names."""
+    image, labels = da.zeros((40, 40), chunks=4), some_labels((40, 40), None)
+    pooled = skpool.region_pool(image, labels, "max")
+    assert len(own_tasks(pooled)) == 100 + 13 + 2 + 1 + 2  # ..., the result, and what is picked of it
+    assert max(map(len, pooled.dask.get_all_dependencies().values())) <= 8
+    calls = ({}, {"labels": [1]}, {"labels": [2]}, {"nan_policy": "omit"}, {"min_count": 2}, {"background": 3})
+    names = [skpool.region_pool(image, labels, "max", **call).name for call in calls]
+    names += [skpool.region_pool(image, array, name).name for array, name in ((labels, "min"), (labels + 1, "max"))]
+    assert len(set(names)) == len(names)
+    assert skpool.region_pool(image, labels, "max").name == names[0]
+
+
+def test_regions_refuse_what_they_cannot_do():
+    image, labels = chunked(an_image("float32"), 7), some_labels(SHAPE, None)
+    with pytest.raises(ValueError, match="`labels` must be given for a dask array of labels"):
+        skpool.region_pool(image, chunked(labels, 7), "max")
+    with pytest.raises(ValueError, match=r"`label_image` must be >= 0 .*got -8"):
+        skpool.region_pool(image, -labels, "max")
+    negative = skpool.region_pool(image, chunked(-labels, 7), "max", labels=[1])
+    with pytest.raises(ValueError, match="`label_image` must be >= 0"):
+        negative.compute()
+    with pytest.raises(NotImplementedError, match="masked arrays"):
+        skpool.region_pool(da.ma.masked_less(image, 1), labels, "max")
+    with pytest.raises(ValueError, match="`label_image` must have the shape"):
+        skpool.region_pool(image, labels[1:], "max")
+    pooled = skpool.region_pool(image, labels, "max", nan_policy="raise")
+    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+        pooled.compute()
+    empty = skpool.region_pool(image, labels, "max", labels=[])
+    same_bits(computed(empty), skpool.region_pool(image.compute(), labels, "max", labels=[]))
+
+
 # ---------------------------------------------------------------- pyramids
 
 
@@ -693,10 +844,7 @@ def test_chunks_that_are_not_what_they_say_are_refused():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda image: skpool.region_pool(image, np.ones((4, 4), int)),
-        lambda image: skpool.corner_pool(image, "top"),
         lambda image: skpool.roi_pool(image, [[0, 0, 2, 2]], 1),
-        lambda image: skpool.adaptive_pool(image, 2, bins="area"),
         lambda image: skpool.global_pool(image, weights=np.ones((4, 4))),
         lambda image: skpool.global_pool(image, "top_k_avg", k=2),
         lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2)), image_weights=np.ones((4, 4))),
