@@ -462,6 +462,8 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     array([[ 1.5,  1.5, -1. ],
            [ 6. ,  6. ,  6. ]])
     """
+    containers.refuse_lazy(values, "values")
+    containers.refuse_lazy(label_image, "label_image")
     values = np.asarray(values)
     label_image = _checked_label_image(label_image)
     dtype = checked_dtype(values.dtype, "values")

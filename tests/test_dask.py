@@ -845,6 +845,10 @@ def test_chunks_that_are_not_what_they_say_are_refused():
     "call",
     [
         lambda image: skpool.roi_pool(image, [[0, 0, 2, 2]], 1),
+        lambda image: skpool.max_unpool(image, np.zeros((4, 4), int), (8, 8)),
+        lambda image: skpool.avg_unpool(image, (8, 8), 2),
+        lambda image: skpool.region_unpool(image, np.ones((4, 4), int)),
+        lambda image: skpool.region_unpool([1], image.astype(int)),
         lambda image: skpool.global_pool(image, weights=np.ones((4, 4))),
         lambda image: skpool.global_pool(image, "top_k_avg", k=2),
         lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2)), image_weights=np.ones((4, 4))),
