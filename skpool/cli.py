@@ -423,16 +423,32 @@ def parser_of():
     parser = Parser(
         "skpool",
         description="Pool images in files: reduce each window of an image to one value.",
-        epilog="skpool COMMAND --help tells more, with examples.",
+        epilog="examples:\n"
+        "  skpool pool photo.png small.png --reduction avg\n"
+        "  skpool pyramid slide.tif slide.zarr\n"
+        "  skpool info slide.zarr\n\n"
+        "skpool COMMAND --help tells what each takes, and which files there are.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"skpool {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    pool = _command(commands, "pool", pool_command, POOL, "pool an image by sliding windows")
+    pool = _command(commands, "pool", pool_command, POOL, "pool an image by sliding windows, each to one value")
     sizes = checked("an integer >= 1, or one for each spatial axis as in 1,2,2", _sizes)
     pool.add_argument("--window", type=sizes, default=2, metavar="N[,N...]", help="samples of a window (default: 2)")
-    pool.add_argument("--stride", type=sizes, metavar="N[,N...]", help="samples between windows (default: a window's)")
-    pool.add_argument("--dilation", type=sizes, default=1, metavar="N[,N...]", help="samples between taps (default: 1)")
+    pool.add_argument(
+        "--stride",
+        type=sizes,
+        metavar="N[,N...]",
+        help="samples from one window to the next (default: those of a window)",
+    )
+    pool.add_argument(
+        "--dilation",
+        type=sizes,
+        default=1,
+        metavar="N[,N...]",
+        help="samples from one tap of a window to the next (default: 1)",
+    )
     pool.add_argument(
         "--padding",
         type=checked(
@@ -460,7 +476,7 @@ def parser_of():
     )
     _common(pool, "max")
 
-    pyramid = _command(commands, "pyramid", pyramid_command, PYRAMID, "write an image and its ever smaller levels")
+    pyramid = _command(commands, "pyramid", pyramid_command, PYRAMID, "write an image and ever smaller levels of it")
     pyramid.add_argument(
         "--levels",
         type=checked("an integer >= 0", _at_least(0)),
@@ -510,9 +526,9 @@ def _command(commands, name, function, examples, summary, output=True):
         allow_abbrev=False,
     )
     parser.set_defaults(function=function, parser=parser)
-    parser.add_argument("input", type=Path, metavar="IN", help="the image")
+    parser.add_argument("input", type=Path, metavar="IN", help="file of the image")
     if output:
-        parser.add_argument("output", type=Path, metavar="OUT", help="where the result goes")
+        parser.add_argument("output", type=Path, metavar="OUT", help="file of the result, which tells its format too")
     return parser
 
 
@@ -531,7 +547,7 @@ def _common(parser, reduction):
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a parameter of the reduction, as p=3; may be given several times",
+        help="a parameter of the reduction, as p=3 of lp or q=90 of percentile; may be given several times",
     )
     parser.add_argument(
         "--nan-policy", choices=NAN_POLICIES, default="propagate", help="what a NaN does to its windows"

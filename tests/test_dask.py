@@ -902,6 +902,51 @@ def test_an_image_larger_than_memory(tmp_path):
     assert kilobytes < 300_000  # the image has 1_600_000
 
 
+VOLUME = textwrap.dedent(
+    """
+    import resource, sys
+    import numpy as np
+    import dask, dask.array as da
+    import zarr
+    import skpool
+
+    folder, shape = sys.argv[1], (1024, 1536, 1536)  # 2.4 GB
+    chunks = (128, 256, 256)
+    volume = zarr.create_array(f"{folder}/volume.zarr", shape=shape, chunks=chunks, dtype="uint8", fill_value=3)
+    volume[500:700, 700:900, 100:300] = np.random.default_rng(0).integers(0, 99, (200,) * 3, np.uint8)  # all it stores
+    levels = skpool.pool_pyramid(da.from_zarr(volume), 4)
+    targets = [
+        zarr.create_array(f"{folder}/{number}.zarr", shape=level.shape, chunks=level.chunksize, dtype="uint8")
+        for number, level in enumerate(levels)
+    ]
+    pages = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_DATA, (pages + 400 * 2**20,) * 2)
+    try:
+        np.empty(shape, np.uint8)
+    except MemoryError:
+        with dask.config.set(scheduler="threads", num_workers=2):
+            da.store(levels[1:], targets[1:], lock=False)
+        part = slice(480, 720), slice(688, 912), slice(96, 304)
+        for number, level in enumerate(skpool.pool_pyramid(volume[part], 4)[1:], 1):
+            place = tuple(slice(along.start >> number, along.stop >> number) for along in part)
+            np.testing.assert_array_equal(targets[number][place], level)
+            assert (targets[number][0, 0] == 3).all()
+        print("done")
+    """
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not tell the size of a process")
+def test_a_zarr_volume_larger_than_memory(tmp_path):
+    """A sixth of the volume is all the memory that a process may have beyond what it starts with."""
+    pytest.importorskip("zarr")
+    command = [sys.executable, "-P", "-c", VOLUME, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "done"
+
+
 def test_a_zarr_array(tmp_path):
     zarr = pytest.importorskip("zarr")
     image = an_image("float32")
@@ -936,6 +981,9 @@ def test_other_processes(tmp_path):
                     weights = np.outer([1, 2, 1], [1, 2, 1])
                     found = skpool.weighted_avg_pool(lazy, weights).compute()
                     np.testing.assert_array_equal(found, skpool.weighted_avg_pool(image, weights))
+                    labels = np.indices(image.shape).sum(axis=0) // 20
+                    found = skpool.region_pool(lazy, labels, "max").compute()
+                    np.testing.assert_array_equal(found, skpool.region_pool(image, labels, "max"))
                     values, places = skpool.max_pool(lazy, return_indices=True)
                     np.testing.assert_array_equal(
                         places.compute(), skpool.max_pool(image, return_indices=True)[1]
