@@ -337,7 +337,9 @@ def test_the_source_folder_says_what_it_lacks(tmp_path):
     package = Path(skpool.__file__).parent
     ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
     shutil.copytree(package, tmp_path / "skpool", ignore=ignored)
-    done = subprocess.run([sys.executable, "-c", "import skpool"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import skpool; skpool.max_pool"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert "not compiled" in done.stderr.splitlines()[-1]
     assert "pip install" in done.stderr.splitlines()[-1]
