@@ -76,4 +76,5 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__getattr__("__all__")} if "__all__" not in globals() else globals())
+    __getattr__("__all__")
+    return sorted(globals())

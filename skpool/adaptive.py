@@ -13,7 +13,7 @@ from . import containers, documents, merging, windows
 from .averages import averaged, checked_weights, counted_pixels
 from .backends import chunked, cpu, gpu
 from .plan import axes_of, checked_channel_axis, make_plan
-from .pooling import checked_lazy_mask, pooled_by
+from .pooling import Rules, checked_lazy_mask, pooled_by
 from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
 from .windows import Bins, Sliding, Tables
@@ -123,48 +123,32 @@ def _only_plain_averages(reduction, parameters, what):
         raise ValueError(f"{what} goes with plain averages only, got reduction {given}")
 
 
-def _area_average(
-    kind,
-    layout,
-    image,
-    reduction,
-    parameters,
-    *,
-    mask,
-    nan_policy,
-    min_count,
-    fill_value,
-    channel_axis,
-    dtype,
-    out,
-    workers,
-):
+def _area_average(kind, layout, image, reduction, parameters, **given):
     """Each sample counts as far as it lies in the bin."""
+    rules = Rules(**given)
     if gpu.is_array(image):
         gpu.refuse("adaptive_pool(image.get(), ..., bins='area')")
     _only_plain_averages(reduction, parameters, "`bins` 'area'")
     if containers.is_labelled(image):
-        given = {"nan_policy": nan_policy, "min_count": min_count, "fill_value": fill_value, "dtype": dtype}
-        given |= {"mask": containers.aligned(mask, image), "channel_axis": channel_axis, "out": out, "workers": workers}
+        given |= {"mask": containers.aligned(rules.mask, image)}
         pooled = _area_average(kind, layout, image.data, reduction, parameters, **given)
-        return containers.labelled(pooled, image, axes_of(image.shape, channel_axis, kind(*layout)))
+        return containers.labelled(pooled, image, axes_of(image.shape, rules.channel_axis, kind(*layout)))
     if containers.is_lazy(image):
-        containers.refuse_out(out)
+        containers.refuse_out(rules.out)
         image = containers.checked_lazy(image)
-        common = (nan_policy, min_count, fill_value, channel_axis, dtype)
-        plan = make_plan(image.shape, image.dtype, reduction, kind(*layout), 0, *common)
-        if workers is not None:
-            check_workers(workers)
-        mask = None if mask is None else checked_lazy_mask(mask, image, plan.channel_axis)
-        compute = functools.partial(_area_chunk, image.shape, plan.shape, nan_policy)
-        return chunked.run(compute, plan, image, mask, token=("area", nan_policy))
-    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
-    axis = checked_channel_axis(channel_axis, array.ndim)
+        plan = make_plan(image.shape, image.dtype, reduction, kind(*layout), **rules.of_plan)
+        if rules.workers is not None:
+            check_workers(rules.workers)
+        mask = None if rules.mask is None else checked_lazy_mask(rules.mask, image, plan.channel_axis)
+        compute = functools.partial(_area_chunk, image.shape, plan.shape, rules.nan_policy)
+        return chunked.run(compute, plan, image, mask, token=("area", rules.nan_policy))
+    array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
+    axis = checked_channel_axis(rules.channel_axis, array.ndim)
     spatial = [i for i in range(array.ndim) if i != axis]
     outputs = windows.bin_counts(layout[0], [array.shape[i] for i in spatial])
     overlaps = {i: _Overlap(array.shape[i], count) for i, count in zip(spatial, outputs, strict=True)}
-    counts = pooled_by(kind, layout, array, "count", mask=mask, channel_axis=axis, workers=workers)
-    return averaged(*_area_totals(array, mask, overlaps, workers), counts, image, min_count, fill_value, dtype, out)
+    counts = pooled_by(kind, layout, array, "count", mask=mask, channel_axis=axis, workers=rules.workers)
+    return averaged(*_area_totals(array, mask, overlaps, rules.workers), counts, image, *rules.of_average)
 
 
 def _area_chunk(shape, outputs, nan_policy, part, image, mask):
@@ -249,32 +233,17 @@ def _area_sums(array, mask, overlaps, workers):
     return array.astype(np.float64, copy=False)
 
 
-def _weighted_average(
-    weights,
-    kind,
-    layout,
-    image,
-    reduction,
-    parameters,
-    *,
-    mask,
-    nan_policy,
-    min_count,
-    fill_value,
-    channel_axis,
-    dtype,
-    out,
-    workers,
-):
+def _weighted_average(weights, kind, layout, image, reduction, parameters, **given):
     """Sum of w x / sum of w over the whole image."""
+    rules = Rules(**given)
     if gpu.is_array(image):
         gpu.refuse("global_pool(image.get(), ..., weights=...)")
     _only_plain_averages(reduction, parameters, "`weights`")
-    check_workers(workers)
-    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
-    weights = checked_weights(weights, array, channel_axis, "weights")
+    check_workers(rules.workers)
+    array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
+    weights = checked_weights(weights, array, rules.channel_axis, "weights")
     counted = weights > 0 if mask is None else mask & (weights > 0)
-    axis = checked_channel_axis(channel_axis, array.ndim)
+    axis = checked_channel_axis(rules.channel_axis, array.ndim)
     spatial = tuple(i for i in range(array.ndim) if i != axis)
     counts = counted.sum(spatial, keepdims=True)
     sums = [
@@ -285,7 +254,7 @@ def _weighted_average(
         for block, share, used in _blocks(array, weights, counted, spatial)
     ]
     totals, shares = np.sum(sums, axis=0) if sums else (counts * 0.0, counts * 0.0)
-    return averaged(totals, shares, counts, image, min_count, fill_value, dtype, out)
+    return averaged(totals, shares, counts, image, *rules.of_average)
 
 
 #: Pixels of a block of the weighted average, which is all that is held in float64 at once.
@@ -303,32 +272,18 @@ def _blocks(array, weights, counted, spatial):
             yield array[run].astype(np.float64), weights[run], counted[run]
 
 
-def _top_k_average(
-    kind,
-    layout,
-    image,
-    reduction,
-    parameters,
-    *,
-    mask,
-    nan_policy,
-    min_count,
-    fill_value,
-    channel_axis,
-    dtype,
-    out,
-    workers,
-):
+def _top_k_average(kind, layout, image, reduction, parameters, **given):
     """Mean of the k largest samples that count, or of all if they are fewer."""
+    rules = Rules(**given)
     if gpu.is_array(image):
         gpu.refuse("global_pool(image.get(), 'top_k_avg', ...)")
     if parameters.keys() != {"k"}:
         given = ", ".join(f"`{name}`" for name in parameters if name != "k") or "no `k`"
         raise TypeError(f"reduction 'top_k_avg' takes `k`, and nothing else, got {given}")
     k = windows.integer(parameters["k"], "k", 1)
-    check_workers(workers)
-    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
-    axis = checked_channel_axis(channel_axis, array.ndim)
+    check_workers(rules.workers)
+    array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
+    axis = checked_channel_axis(rules.channel_axis, array.ndim)
     shape = tuple(length if i == axis else 1 for i, length in enumerate(array.shape))
     totals, counts = np.zeros(math.prod(shape)), np.zeros(math.prod(shape), np.int64)
     for channel in range(totals.size):
@@ -340,9 +295,8 @@ def _top_k_average(
         top = samples if samples.size <= k else np.partition(samples, samples.size - k)[samples.size - k :]
         totals[channel] = np.sum(np.sort(top), dtype=np.float64)
     shares = np.minimum(counts, k).astype(np.float64)
-    return averaged(
-        totals.reshape(shape), shares.reshape(shape), counts.reshape(shape), image, min_count, fill_value, dtype, out
-    )
+    found = (totals.reshape(shape), shares.reshape(shape), counts.reshape(shape))
+    return averaged(*found, image, *rules.of_average)
 
 
 # --- spatial pyramids
