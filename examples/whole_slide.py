@@ -52,7 +52,6 @@ slide = da.map_blocks(chunk, chunks=da.core.normalize_chunks((3, CHUNK, CHUNK), 
 levels = skpool.pool_pyramid(slide, LEVELS, channel_axis=0)
 transforms = skpool.pyramid_transforms(slide.shape, LEVELS, channel_axis=0)
 
-
 print(f"{'level':13}{'chunks':>8}{'tasks of skpool':>17}{'for each chunk':>16}")
 known = set()
 for level in levels:

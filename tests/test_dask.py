@@ -424,6 +424,12 @@ def test_areas(shape, channel_axis, dtype):
                 same_bits(computed(found), expected)
 
 
+def test_areas_of_masked_arrays():
+    image = np.ma.MaskedArray(an_image("float32"), np.random.default_rng(2).random(SHAPE) < 0.95)
+    found = computed(skpool.adaptive_pool(chunked(image, (7, 9)), (9, 5), bins="area"))
+    same_bits(found, skpool.adaptive_pool(image, (9, 5), bins="area"))
+
+
 def test_areas_find_nan_when_they_are_computed():
     image = da.from_array(np.array([[1.0, np.nan], [2.0, 3.0]]), chunks=1)
     same_bits(
