@@ -282,21 +282,83 @@ def _top_k_average(kind, layout, image, reduction, parameters, **given):
         raise TypeError(f"reduction 'top_k_avg' takes `k`, and nothing else, got {given}")
     k = windows.integer(parameters["k"], "k", 1)
     check_workers(rules.workers)
-    array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
-    axis = checked_channel_axis(rules.channel_axis, array.ndim)
-    shape = tuple(length if i == axis else 1 for i, length in enumerate(array.shape))
-    totals, counts = np.zeros(math.prod(shape)), np.zeros(math.prod(shape), np.int64)
-    for channel in range(totals.size):
+    if containers.is_labelled(image):
+        image, rules = image.data, rules._replace(mask=containers.aligned(rules.mask, image))
+    axis = checked_channel_axis(rules.channel_axis, np.ndim(image))
+    shape = tuple(length if i == axis else 1 for i, length in enumerate(np.shape(image)))
+    if containers.is_lazy(image):
+        return _top_k_lazily(k, shape, image, rules)
+    state = _top_samples(k, axis, rules.nan_policy, image, rules.mask)
+    return _averaged_top(k, shape, rules, image, state)
+
+
+def _top_samples(k, axis, nan_policy, image, mask=None):
+    """For each channel, how many samples count, and the k largest of them."""
+    array, mask = counted_pixels(image, mask, nan_policy, axis)
+    counts, tops = [], []
+    for channel in range(1 if axis is None else array.shape[axis]):
         pixels = array if axis is None else array.take(channel, axis)
         samples = pixels.ravel()
         if mask is not None:
             samples = pixels[mask if axis is None else mask.take(channel, axis)]
-        counts[channel] = samples.size
-        top = samples if samples.size <= k else np.partition(samples, samples.size - k)[samples.size - k :]
-        totals[channel] = np.sum(np.sort(top), dtype=np.float64)
-    shares = np.minimum(counts, k).astype(np.float64)
-    found = (totals.reshape(shape), shares.reshape(shape), counts.reshape(shape))
-    return averaged(*found, image, *rules.of_average)
+        counts.append(samples.size)
+        tops.append(_largest(k, samples))
+    return counts, tops
+
+
+def _largest(k, samples):
+    return samples if samples.size <= k else np.partition(samples, samples.size - k)[samples.size - k :]
+
+
+def _merged_top(k, states):
+    """What `_top_samples` gives for several parts of an image together."""
+    counts, tops = zip(*states, strict=True)
+    return list(map(sum, zip(*counts, strict=True))), [
+        _largest(k, np.concatenate(parts)) for parts in zip(*tops, strict=True)
+    ]
+
+
+def _averaged_top(k, shape, rules, image, state):
+    """The result for an image, of which only the type is looked at."""
+    counts = np.array(state[0], np.int64).reshape(shape)
+    # Which of two zeros is larger nobody knows: their sum is positive.
+    totals = np.array([np.sum(np.sort(top), dtype=np.float64) + 0.0 for top in state[1]]).reshape(shape)
+    return averaged(totals, np.minimum(counts, k).astype(np.float64), counts, image, *rules.of_average)
+
+
+def _top_k_lazily(k, shape, image, rules):
+    """`_top_k_average` for a dask array: the largest samples of each chunk, merged."""
+    import dask.array as da
+    from dask.base import tokenize
+
+    containers.refuse_out(rules.out)
+    image = containers.checked_lazy(image)
+    if containers.is_masked(image):
+        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    plan = make_plan(image.shape, image.dtype, "avg", Bins(1), **rules.of_plan)
+    axis = plan.channel_axis
+    arrays = [image if axis is None else image.rechunk({axis: -1})]
+    spatial = [number for number in range(image.ndim) if number != axis]
+    if rules.mask is not None:
+        mask = da.asarray(checked_lazy_mask(rules.mask, image, axis))
+        along = range(image.ndim) if mask.ndim == image.ndim else spatial
+        arrays.append(mask.rechunk(tuple(arrays[0].chunks[number] for number in along)))
+    compute = functools.partial(_top_samples, k, axis, rules.nan_policy)
+    tasks = []
+    for place in np.ndindex(arrays[0].numblocks):
+        own = [place if array.ndim == image.ndim else tuple(place[number] for number in spatial) for array in arrays]
+        tasks.append((compute, *((array.name, *block) for array, block in zip(arrays, own, strict=True))))
+    rules = rules._replace(mask=None, workers=None)
+    name = (
+        f"skpool-top_k_avg-{tokenize([array.name for array in arrays], k, chunked.described(plan), rules.nan_policy)}"
+    )
+    finish = functools.partial(_top_of_state, k, shape, rules, image.dtype)
+    metas, chunks = [np.empty((0,) * image.ndim, plan.dtype)], tuple((length,) for length in shape)
+    return chunked.folded(name, tasks, functools.partial(_merged_top, k), finish, arrays, metas, chunks)[0]
+
+
+def _top_of_state(k, shape, rules, dtype, state):
+    return [_averaged_top(k, shape, rules, np.empty(0, dtype), state)]
 
 
 # --- spatial pyramids

@@ -95,7 +95,7 @@ def _axis_by_axis(image, vectors, geometry, given):
     channel_axis = checked_channel_axis(given["channel_axis"], image.ndim)
     axes = geometry.axes([length for axis, length in enumerate(image.shape) if axis != channel_axis])
     if given["dtype"] is None and given["out"] is None:
-        given = given | {"dtype": as_float(image.dtype)}
+        given = given | {"dtype": as_float(image.dtype.newbyteorder("="))}
     unfinished = {"cval": given["cval"], "channel_axis": channel_axis, "workers": given["workers"], "dtype": np.float64}
     for axis, vector in enumerate(vectors):
         tables = [windows.whole(table.outputs if a < axis else table.length) for a, table in enumerate(axes)]

@@ -367,6 +367,33 @@ def test_global_of_wide_integers(dtype, reduction, monkeypatch):
         skpool.global_avg_pool(chunked(image, 5))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "bool", ">f4", "float64"])
+@pytest.mark.parametrize("channel_axis", [None, 0, 2])
+def test_the_largest_samples(channel_axis, dtype):
+    shape = (9, 14, 12)
+    image, mask = an_image(dtype, shape), np.random.default_rng(0).random(shape) < 0.3
+    for k, counting in itertools.product(
+        (1, 7, 5000), ({}, {"mask": mask}, {"nan_policy": "omit"}, {"mask": mask, "min_count": 40, "fill_value": 2})
+    ):
+        given = counting | {"reduction": "top_k_avg", "k": k, "channel_axis": channel_axis}
+        expected = skpool.global_pool(image, **given)
+        for chunks in (5, (9, 3, 12)):
+            same_bits(np.asarray(computed(skpool.global_pool(chunked(image, chunks), **given))), np.asarray(expected))
+    names = [skpool.global_pool(chunked(image, 5), "top_k_avg", k=k, channel_axis=channel_axis).name for k in (1, 2, 1)]
+    assert names[0] == names[2] != names[1]
+
+
+def test_the_largest_samples_are_found_when_they_are_computed():
+    image = da.from_array(np.array([[1.0, np.nan], [2.0, 3.0]]), chunks=1)
+    pooled = skpool.global_pool(image, "top_k_avg", k=2, nan_policy="raise", keepdims=True)
+    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+        pooled.compute()
+    with pytest.raises(TypeError, match="`out`"):
+        skpool.global_pool(image, "top_k_avg", k=2, out=np.zeros(()))
+    with pytest.raises(NotImplementedError, match="masked arrays"):
+        skpool.global_pool(da.ma.masked_less(image, 1), "top_k_avg", k=2)
+
+
 def test_the_first_of_two_zeros(monkeypatch):
     monkeypatch.setattr(merging, "_FEW", 0)
     rng = np.random.default_rng(0)
@@ -856,7 +883,6 @@ def test_chunks_that_are_not_what_they_say_are_refused():
         lambda image: skpool.region_unpool(image, np.ones((4, 4), int)),
         lambda image: skpool.region_unpool([1], image.astype(int)),
         lambda image: skpool.global_pool(image, weights=np.ones((4, 4))),
-        lambda image: skpool.global_pool(image, "top_k_avg", k=2),
         lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2)), image_weights=np.ones((4, 4))),
     ],
 )
