@@ -6,10 +6,13 @@ SKPOOL_OPENMP       auto (default), off, or required: an error where the compile
 SKPOOL_ISAS         instruction sets to build, comma-separated; default: all of ISAS that the compiler knows
 SKPOOL_DEBUG_BUILD  1: bounds and initialisation checks, debug symbols, little optimisation
 SKPOOL_WERROR       1: every warning of Cython, gcc and clang is an error
+SKPOOL_VECTORS      a folder for what `tests/vectors.py` reads: gcc's reports on the loops of the kernels for REPORTED,
+                    and the C code that they are of
 """
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -78,6 +81,8 @@ def setting(name, *words):
 OPENMP = setting("SKPOOL_OPENMP", "auto", "off", "required")
 DEBUG = setting("SKPOOL_DEBUG_BUILD", "0", "1") == "1"
 WERROR = setting("SKPOOL_WERROR", "0", "1") == "1"
+VECTORS = os.environ.get("SKPOOL_VECTORS")
+REPORTED = "v3"
 
 WANTED_ISAS = os.environ.get("SKPOOL_ISAS", "").replace(",", " ").split() or list(ISAS)
 if not {"base"} <= set(WANTED_ISAS) <= set(ISAS):
@@ -164,6 +169,8 @@ class BuildKernels(build_ext):
             made = cythonize(chosen, build_dir=folder, compiler_directives=DIRECTIVES, force=self.force)
             for kernel, result in zip(chosen, made, strict=True):
                 kernel.sources, kernel.depends = result.sources, result.depends
+                if VECTORS and isa == REPORTED:
+                    shutil.copy(kernel.sources[0], VECTORS)
         super().build_extensions()
         record.write_text(settings)
 
@@ -178,9 +185,13 @@ class BuildKernels(build_ext):
             compile_flags += QUIET_FLAGS
             link_flags = ["-Wl,-s"] if sys.platform == "linux" and not DEBUG else []
         openmp = self.find_openmp()
+        reports = VECTORS and self.accepts(EMPTY_PROGRAM, ["-fopt-info-vec-missed"])  # gcc alone
         for kernel in self.extensions:
             own_flags, own_link_flags = openmp if kernel.isa is None else (self.isa_flags(kernel.isa), [])
             kernel.extra_compile_args = [*compile_flags, *own_flags]
+            if reports and kernel.isa == REPORTED:
+                report = Path(VECTORS, Path(kernel.sources[0]).stem).absolute().with_suffix(".txt")
+                kernel.extra_compile_args.append(f"-fopt-info-vec-optimized-missed={report}")
             kernel.extra_link_args = [*link_flags, *own_link_flags]
 
     def isa_flags(self, isa):

@@ -3,23 +3,30 @@
 import numpy as np
 
 # Reductions that choose among the samples, or take the mean of two: no difference is allowed.
-EXACT = {"max", "min", "median", "mode"}
+EXACT = {"max", "min", "range", "median", "mode"}
 
 # For the others, the largest difference that rounding explains, as a part of the largest pixel. Wide enough
-# for the running sums of filters, whose errors pile up along a row: they are less accurate, not another
-# operation.
-PART = {"float32": 1e-5, "float64": 1e-11}
+# for the running sums of filters and for plain ones over whole images, whose errors pile up: they are less accurate,
+# not another operation.
+PART = {"float32": 5e-5, "float64": 1e-11}
 
 # For rounded integers: halves go up, down or to even, as packages please.
 INTEGER_STEP = 1.0
 
 
-def tolerance(cell, image, dtype):
+def tolerance(cell, image, expected):
     """Largest difference that only rounding explains."""
     if cell.reduction in EXACT:
         return 0.0
-    part = PART.get(np.dtype(dtype).name)
-    return INTEGER_STEP if part is None else part * float(np.abs(image).max())
+    part = PART.get(expected.dtype.name)
+    if part is None:
+        return 0.0 if cell.reduction == "sum" else INTEGER_STEP
+    return part * max(float(np.abs(pixels).max()) for pixels in (image, expected))
+
+
+def as_tuple(answer):
+    """The arrays of an answer: one, or several."""
+    return answer if isinstance(answer, tuple) else (answer,)
 
 
 def compare(answer, expected, allowed):

@@ -1,46 +1,147 @@
-"""What is measured: the table of cells."""
+"""What is measured: tables of images, geometries and reductions, and the products of them that are cells."""
 
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 
+class Image(NamedTuple):
+    """Pixels to pool: their shape, the axes that are pooled, and the channel axis that the call names."""
+
+    shape: tuple[int, ...]
+    pooled: tuple[int, ...]
+    channel_axis: int | None = None
+
+
+IMAGES = {
+    "grey": Image((4096, 4096), (0, 1)),
+    "rgb": Image((2048, 2048, 3), (0, 1), -1),
+    "NHWC": Image((64, 56, 56, 64), (1, 2), -1),
+    "NCHW": Image((64, 64, 56, 56), (2, 3)),
+    "volume": Image((256, 256, 256), (0, 1, 2)),
+    "small": Image((32, 32), (0, 1)),
+}
+
+
+class Geometry(NamedTuple):
+    """Windows of a size at a stride, or so many (`outputs`) that cover each pooled axis."""
+
+    size: int = 0
+    stride: int = 0
+    outputs: int = 0
+
+
+GEOMETRIES = {
+    "2/2": Geometry(2, 2),
+    "3/2": Geometry(3, 2),
+    "3/1": Geometry(3, 1),
+    "5/1": Geometry(5, 1),
+    "8/8": Geometry(8, 8),
+    "15/1": Geometry(15, 1),
+    "63/1": Geometry(63, 1),
+    "adaptive 7": Geometry(outputs=7),
+    "global": Geometry(outputs=1),
+}
+
+DTYPES = ("uint8", "uint16", "int32", "float32", "float64")
+
+#: Reductions whose function takes something beside the image: its name without `_pool`, and what it takes.
+FUNCTIONS = {"argmax": ("max", {"return_indices": True})}
+
+#: An average of short integers is float64 unless asked otherwise, and image libraries give the image's type: both are
+#: measured, each against the peers that give that type.
+RESULTS = {("avg", "uint8"): ("uint8", None), ("avg", "uint16"): ("uint16", None)}
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One row: pool an image of `shape` and `dtype`.
+    """One row: a reduction of an image of some type. `result` is the call's `dtype` (None: the library's choice)."""
 
-    `window` and `stride` have one entry per axis of the image, the channel axis included (there they are
-    1), so that a peer can tell from them alone which axes are left alone. `result` is the `dtype` argument
-    of the call (None: the library's own choice). `defaults` calls the function with the image and nothing
-    else. `yardsticks` names rows of `yardsticks.YARDSTICKS`, `against` rows of `peers.PEERS`: what the cell
-    is always timed against, besides its fastest peer.
-    """
-
-    group: str
+    image: str
     reduction: str
-    window: tuple[int, ...]
-    stride: tuple[int, ...]
+    geometry: str
     dtype: str
-    shape: tuple[int, ...]
     result: str | None = None
-    channel_axis: int | None = None
-    defaults: bool = False
-    yardsticks: tuple[str, ...] = ()
-    against: tuple[str, ...] = ()
 
     @property
     def name(self):
         """The name that the table shows and that ``--cells`` searches."""
-        words = [self.reduction, f"{_short(self.window)}/{_short(self.stride)}", self.dtype]
-        words += [f"to {self.result}"] if self.result else []
-        return " ".join([*words, self.group])
+        words = (self.reduction, self.geometry, self.dtype, f"to {self.result}" if self.result else "", self.image)
+        return " ".join(filter(None, words))
+
+    @property
+    def shape(self):
+        """Shape of the image."""
+        return IMAGES[self.image].shape
+
+    @property
+    def pooled(self):
+        """The axes that are pooled."""
+        return IMAGES[self.image].pooled
+
+    @property
+    def channel_axis(self):
+        """The channel axis that the call names."""
+        return IMAGES[self.image].channel_axis
+
+    @property
+    def outputs(self):
+        """Number of windows along a pooled axis where that is what is asked for, else 0."""
+        return GEOMETRIES[self.geometry].outputs
+
+    @property
+    def window(self):
+        """Size of the window along every axis; None where windows are not all of one size."""
+        return self._sizes(GEOMETRIES[self.geometry].size)
+
+    @property
+    def stride(self):
+        """Steps between windows along every axis; None where windows are not all of one size."""
+        return self._sizes(GEOMETRIES[self.geometry].stride)
+
+    def _sizes(self, size):
+        if any(length % (self.outputs or 1) for length in self.pooled_shape):
+            return None
+        lengths = enumerate(self.shape)
+        return tuple(
+            (length // self.outputs if self.outputs else size) if i in self.pooled else 1 for i, length in lengths
+        )
+
+    @property
+    def pooled_shape(self):
+        """Lengths of the pooled axes."""
+        return tuple(self.shape[axis] for axis in self.pooled)
+
+    @property
+    def exists(self):
+        """Whether a window fits into the image."""
+        return max(GEOMETRIES[self.geometry]) <= min(self.pooled_shape)
+
+    @property
+    def defaults(self):
+        """Whether the function is called with the image and nothing else: what a small call costs."""
+        return self.image == "small" and self.geometry == "2/2" and not self.result
+
+    @property
+    def yardsticks(self):
+        """Names of rows of `yardsticks.YARDSTICKS` that the cell is timed against."""
+        if self.image == "rgb" and self.geometry in ("2/2", "3/2") and self.reduction in ("max", "avg"):
+            return ("grey, same bytes", "OpenCV area resize by 2")
+        return tuple(name for name, reductions in LIMITED.items() if self.reduction in reductions)
+
+    @property
+    def against(self):
+        """Names of peers that the cell is timed against besides its fastest ones."""
+        return ("PyTorch",) if self.defaults else ()
 
 
-def _short(sizes):
-    """``2`` for (2, 2) and (2, 2, 1), ``2x3`` for (2, 3)."""
-    pooled = [size for size in sizes if size > 1] or [1]
-    return str(pooled[0]) if len(set(pooled)) == 1 else "x".join(map(str, pooled))
+#: Yardsticks that are the library on the same image with another reduction, and the reductions held against them.
+LIMITED = {
+    "max of the same": ("argmax", "range", "var", "lp"),
+    "avg of the same": ("logsumexp", "soft", "power_mean", "gem"),
+}
 
 
 def make_image(shape, dtype, seed=0):
@@ -53,41 +154,32 @@ def make_image(shape, dtype, seed=0):
     return generator.integers(limits.min, limits.max, shape, dtype, endpoint=True)
 
 
-REDUCTIONS = ("max", "avg")
-GREY_WINDOWS = ((2, 2), (3, 2), (3, 1), (8, 8))
-GREY_DTYPES = ("uint8", "float32", "float64")
-RGB_WINDOWS = ((2, 2), (3, 2))
-RGB_DTYPES = ("uint8", "float32")
-
-# An average of uint8 is float64 unless asked otherwise, and image libraries give uint8: both are measured,
-# each against the peers that give that type.
-RESULTS = {("avg", "uint8"): ("uint8", None)}
-
-
-def _grey():
-    for reduction, (window, stride), dtype in product(REDUCTIONS, GREY_WINDOWS, GREY_DTYPES):
-        for result in RESULTS.get((reduction, dtype), (None,)):
-            yield Cell("grey", reduction, (window,) * 2, (stride,) * 2, dtype, (4096, 4096), result)
+def _cells(*products):
+    """Cells of products of images, reductions, geometries and dtypes, each once."""
+    found = {}
+    for images, reductions, geometries, dtypes in products:
+        for image, reduction, geometry, dtype in product(images, reductions, geometries, dtypes):
+            for result in RESULTS.get((reduction, dtype), (None,)):
+                cell = Cell(image, reduction, geometry, dtype, result)
+                if cell.exists:
+                    found[cell.name] = cell
+    return tuple(found.values())
 
 
-def _rgb():
-    for reduction, (window, stride), dtype in product(REDUCTIONS, RGB_WINDOWS, RGB_DTYPES):
-        for result in RESULTS.get((reduction, dtype), (None,)):
-            yield Cell(
-                "rgb",
-                reduction,
-                (window, window, 1),
-                (stride, stride, 1),
-                dtype,
-                (2048, 2048, 3),
-                result,
-                channel_axis=-1,
-                yardsticks=("grey, same bytes", "OpenCV area resize by 2"),
-            )
+COMMON, OTHERS = ("max", "avg"), ("min", "sum", *(name for names in LIMITED.values() for name in names))
 
+#: What is measured unless asked otherwise: a few minutes.
+USUAL = _cells(
+    (("grey",), COMMON, ("2/2", "3/2", "3/1", "8/8", "63/1", "adaptive 7", "global"), ("uint8", "float32")),
+    (("grey",), COMMON, ("2/2", "8/8"), ("float64",)),
+    (("rgb",), COMMON, ("2/2", "3/2"), ("uint8", "float32")),
+    (("NHWC", "NCHW"), COMMON, ("2/2", "3/2"), ("float32",)),
+    (("volume",), COMMON, ("2/2",), ("uint8", "float32")),
+    (("small",), COMMON, ("2/2", "3/1"), ("float32",)),
+)
 
-def _small():
-    yield Cell("small", "max", (2, 2), (2, 2), "float32", (32, 32), defaults=True, against=("PyTorch",))
-
-
-CELLS = (*_grey(), *_rgb(), *_small())
+#: Everything: ``--all``, or a pattern that the names of usual cells do not have.
+CELLS = _cells(
+    (IMAGES, COMMON, GEOMETRIES, DTYPES),
+    (("grey",), OTHERS, ("2/2", "3/2", "3/1", "8/8", "63/1"), DTYPES),
+)

@@ -7,6 +7,8 @@ from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+from benchmarks.cells import FUNCTIONS
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -41,25 +43,22 @@ def _is_built_in_place(name):
     return any(next(folder.rglob(f"*{suffix}"), None) for suffix in EXTENSION_SUFFIXES)
 
 
-def prepare(library, cell, image, workers, out=None):
-    """The library's call for a cell, as a function without arguments."""
-    function = getattr(library, f"{cell.reduction}_pool")
-    if cell.defaults:
-        return partial(function, image)
-    pooled = [axis for axis in range(image.ndim) if axis != _channel(cell, image)]
-    options = {
-        "stride": tuple(cell.stride[axis] for axis in pooled),
-        "ceil_mode": False,
-        "channel_axis": cell.channel_axis,
-        "workers": workers,
-    }
-    if out is not None:
-        options["out"] = out
-    elif cell.result:
-        options["dtype"] = cell.result
-    return partial(function, image, tuple(cell.window[axis] for axis in pooled), **options)
-
-
-def _channel(cell, image):
-    """The channel axis counted from the front, or None."""
-    return None if cell.channel_axis is None else cell.channel_axis % image.ndim
+def prepare(library, cell, workers, image, out=None):
+    """The library's call for a cell, as a function without arguments; `out` is memory that it writes into."""
+    name, parameters = FUNCTIONS.get(cell.reduction, (cell.reduction, {}))
+    if cell.defaults and out is None:
+        return partial(getattr(library, f"{name}_pool"), image, **parameters)
+    options = parameters | {"channel_axis": cell.channel_axis}
+    options |= {} if cell.image == "small" else {"workers": workers}
+    options |= {"dtype": cell.result} if out is None and cell.result else {}
+    options |= {} if out is None else {"out": out}
+    spatial = [
+        axis for axis in range(image.ndim) if cell.channel_axis is None or axis != cell.channel_axis % image.ndim
+    ]
+    if cell.outputs:
+        outputs = tuple(cell.outputs if axis in cell.pooled else None for axis in spatial)
+        if cell.outputs == 1 and None not in outputs:
+            return partial(library.global_pool, image, name, keepdims=True, **options)
+        return partial(library.adaptive_pool, image, outputs, name, **options)
+    window, stride = (tuple(sizes[axis] for axis in spatial) for sizes in (cell.window, cell.stride))
+    return partial(getattr(library, f"{name}_pool"), image, window, stride=stride, ceil_mode=False, **options)

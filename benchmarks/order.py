@@ -116,7 +116,7 @@ class Row(NamedTuple):
         reuses = np.may_share_memory(expected, again)
         ours = self.call(skpool, threads, **({"out": np.empty_like(expected)} if reuses else {"dtype": expected.dtype}))
         answers = self.read(pixels, ours()), self.read(pixels, expected)
-        same, remark = compare(*answers, tolerance(self, pixels, expected.dtype))
+        same, remark = compare(*answers, tolerance(self, pixels, expected))
         if not same:
             raise Disagreement(remark)
         return ours, theirs, remark

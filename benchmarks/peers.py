@@ -2,89 +2,26 @@
 
 A peer is a function from a `Task` to a `Contender`, or to None where the package has no such operation.
 What can be done once (wrapping or laying out the image, building a session, allocating an output that the
-package can reuse) happens in that function and is not timed: the peer is given the best case. A package
-with several ways has several rows, and the fastest counts. Answers may be views: slicing the rows that a
-stride keeps out of a dense result costs the peer nothing.
+package can reuse, compiling) happens in that function or in a first call and is not timed: the peer is given the best
+case. A package with several ways has several rows, and the fastest counts. Answers may be views: slicing the rows
+that a stride keeps out of a dense result costs the peer nothing.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
-from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import compiled
+from benchmarks.tasks import ADAPTIVE, GLOBAL, SLIDING, Contender, Peer
 
-@dataclass(frozen=True)
-class Task:
-    """What a peer is asked to do.
-
-    `result` is the dtype of the wanted answer; `window` and `stride` have one entry per axis of the image, 1
-    along axes that are left alone. Only full windows count.
-    """
-
-    image: np.ndarray
-    window: tuple[int, ...]
-    stride: tuple[int, ...]
-    reduction: str
-    result: np.dtype
-    workers: int
-
-    @property
-    def pooled(self):
-        """The axes that are pooled."""
-        return tuple(axis for axis, sizes in enumerate(zip(self.window, self.stride, strict=True)) if sizes != (1, 1))
-
-    @property
-    def kept(self):
-        """The axes that are left alone."""
-        return tuple(axis for axis in range(self.image.ndim) if axis not in self.pooled)
-
-    @property
-    def shape(self):
-        """Shape of the answer."""
-        sizes = zip(self.image.shape, self.window, self.stride, strict=True)
-        return tuple((length - window) // stride + 1 for length, window, stride in sizes)
-
-    @property
-    def tiles(self):
-        """Whether windows cover the image exactly, side by side."""
-        sizes = zip(self.image.shape, self.window, strict=True)
-        return self.window == self.stride and all(length % window == 0 for length, window in sizes)
-
-    @property
-    def is_picture(self):
-        """Whether this is a grey image, or one with its channels last, pooled along rows and columns."""
-        return self.pooled == (0, 1) and (self.image.ndim == 2 or (self.image.ndim == 3 and self.image.shape[2] <= 4))
-
-
-class Contender(NamedTuple):
-    """A call without arguments, and how to read what it returns as an array of the answer's shape."""
-
-    call: Callable
-    read: Callable = np.asarray
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One way to pool with a package. `reuses_output`: the call writes into memory that it was given."""
-
-    name: str
-    modules: tuple[str, ...]
-    prepare: Callable[[Task], Contender | None]
-    reuses_output: bool
-
-    @property
-    def missing(self):
-        """The packages that it needs and that are not installed."""
-        return [module for module in self.modules if find_spec(module) is None]
+#: NumPy's functions of the reductions.
+NUMPY = {"max": np.max, "min": np.min, "avg": np.mean, "sum": np.sum, "var": np.var, "range": np.ptp}
 
 
 def _skimage(task):
     from skimage.measure import block_reduce
 
-    function = {"max": np.max, "avg": np.mean}.get(task.reduction)
+    function = NUMPY.get(task.reduction)
     if function is None or not task.tiles:
         return None
     return Contender(partial(block_reduce, task.image, task.window, function))
@@ -104,7 +41,8 @@ def _full_windows(task):
 def _scipy(task):
     from scipy import ndimage
 
-    function = {"max": ndimage.maximum_filter, "avg": ndimage.uniform_filter}.get(task.reduction)
+    functions = {"max": ndimage.maximum_filter, "min": ndimage.minimum_filter, "avg": ndimage.uniform_filter}
+    function = functions.get(task.reduction)
     if function is None:
         return None
     output = np.empty(task.image.shape, task.result)
@@ -129,15 +67,19 @@ def _opencv_filter(task):
         "float64": cv2.CV_64F,
     }
     depth = depths.get(task.result.name)
-    if depth is None or not task.is_picture or task.reduction not in ("max", "avg"):
+    if depth is None or not task.is_picture:
         return None
     rows, columns = task.window[:2]
     element = np.ones((rows, columns), np.uint8)
     output = np.empty(task.image.shape, task.result)
     filters = {
         "max": lambda: cv2.dilate(task.image, element, dst=output),
+        "min": lambda: cv2.erode(task.image, element, dst=output),
         "avg": lambda: cv2.boxFilter(task.image, depth, (columns, rows), dst=output),
+        "sum": lambda: cv2.boxFilter(task.image, depth, (columns, rows), dst=output, normalize=False),
     }
+    if task.reduction not in filters:
+        return None
     dense, kept = filters[task.reduction], _full_windows(task)
 
     def call():
@@ -159,31 +101,45 @@ def opencv_area(task):
     return Contender(lambda: cv2.resize(task.image, size, dst=output, interpolation=cv2.INTER_AREA))
 
 
+def _opencv_whole(task):
+    """OpenCV's functions of a whole grey image."""
+    import cv2
+
+    cv2.setNumThreads(task.workers)
+    functions = {
+        "max": lambda: cv2.minMaxLoc(task.image)[1],
+        "min": lambda: cv2.minMaxLoc(task.image)[0],
+        "avg": lambda: cv2.mean(task.image)[0],
+        "sum": lambda: cv2.sumElems(task.image)[0],
+    }
+    if task.reduction not in functions or task.image.ndim != 2:
+        return None
+    return Contender(functions[task.reduction], lambda value: np.full(task.shape, value, task.result))
+
+
 def _torch(task, layout):
     """PyTorch's function for one to three pooled axes, the axes left alone as its batch and channels."""
     import torch
 
     torch.set_num_threads(task.workers)
-    names = {"max": "max_pool", "avg": "avg_pool"}
-    if task.reduction not in names or not 1 <= len(task.pooled) <= 3 or len(task.kept) > 2:
+    call, order = compiled.torch_pooling(task)
+    if call is None:
         return None
-    function = getattr(torch.nn.functional, f"{names[task.reduction]}{len(task.pooled)}d")
-    order = (*task.kept, *task.pooled)
-    tensor = torch.from_numpy(task.image).permute(order)
-    while tensor.ndim < len(task.pooled) + 2:
-        tensor = tensor.unsqueeze(0)
-    tensor = layout(tensor)
-    if tensor is None:
+    tensor = layout(compiled.torch_tensor(task, order))
+    return tensor if tensor is None else Contender(partial(call, tensor), compiled.torch_reader(task, order))
+
+
+def _torch_whole(task):
+    """PyTorch's reductions over axes."""
+    import torch
+
+    torch.set_num_threads(task.workers)
+    names = {"max": "amax", "min": "amin", "avg": "mean", "sum": "sum"}
+    if task.reduction not in names:
         return None
-    window = tuple(task.window[axis] for axis in task.pooled)
-    stride = tuple(task.stride[axis] for axis in task.pooled)
-
-    def read(result):
-        result = result.to_dense() if result.is_mkldnn else result
-        planes = result.reshape(tuple(task.shape[axis] for axis in order))
-        return planes.permute(tuple(int(axis) for axis in np.argsort(order))).numpy()
-
-    return Contender(lambda: function(tensor, window, stride), read)
+    function = getattr(torch, names[task.reduction])
+    tensor = torch.from_numpy(task.image)
+    return Contender(lambda: function(tensor, task.pooled, keepdim=True), lambda result: result.numpy())
 
 
 def _as_it_lies(tensor):
@@ -193,6 +149,16 @@ def _as_it_lies(tensor):
 def _planar(tensor):
     """A planar copy of an image with its channels last."""
     return None if tensor.is_contiguous() else tensor.contiguous()
+
+
+def _channels_last(tensor):
+    """A copy of an image with its channels first whose channels lie together, as PyTorch's fastest code wants them."""
+    import torch
+
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    if not tensor.is_contiguous() or tensor.shape[1] == 1 or tensor.ndim not in formats:
+        return None
+    return tensor.contiguous(memory_format=formats[tensor.ndim])
 
 
 def _onednn(tensor):
@@ -283,6 +249,52 @@ def _onnxruntime_quantized(task):
     return _onnx_session(task, node, before, after, constants)
 
 
+def _openvino(task):
+    """OpenVINO's own operators on its CPU plug-in, in the image's type."""
+    import openvino
+    from openvino import opset14 as operators
+
+    if task.kept not in ((), (0,), (0, 1)) or len(task.pooled) > 3:
+        return None
+    source = task.image.reshape((1,) * (2 - len(task.kept)) + task.image.shape)
+    parameter = operators.parameter(source.shape, openvino.Type(source.dtype))
+    axes = operators.constant(np.arange(2, source.ndim))
+    nothing = [0] * len(task.pooled)
+    if task.places == {GLOBAL}:
+        makers = {
+            "max": lambda: operators.reduce_max(parameter, axes, True),
+            "avg": lambda: operators.reduce_mean(parameter, axes, True),
+        }
+    elif task.places == {ADAPTIVE}:
+        outputs = operators.constant(np.array(task.sizes(task.shape)))
+        makers = {
+            "max": lambda: operators.adaptive_max_pool(parameter, outputs),
+            "avg": lambda: operators.adaptive_avg_pool(parameter, outputs),
+        }
+    else:
+        window, stride, ones = task.sizes(task.window), task.sizes(task.stride), [1] * len(task.pooled)
+        makers = {
+            "max": lambda: operators.max_pool(parameter, stride, ones, nothing, nothing, window),
+            "avg": lambda: operators.avg_pool(parameter, stride, nothing, nothing, window, False),
+        }
+    if task.reduction not in makers:
+        return None
+    model = openvino.Model([makers[task.reduction]().output(0)], [parameter])
+    settings = {
+        "INFERENCE_NUM_THREADS": task.workers,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",  # not bfloat16
+    }
+    request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    request.set_input_tensor(openvino.Tensor(source, shared_memory=True))
+
+    def call():
+        request.infer()
+        return source  # the request knows its address only
+
+    return Contender(call, lambda _: request.get_output_tensor().data.reshape(task.shape))
+
+
 def _numpy_reshape(task):
     """Give every window axes of its own and reduce over them."""
     if not task.tiles or (task.reduction == "avg" and task.result.kind != "f"):
@@ -291,14 +303,21 @@ def _numpy_reshape(task):
     blocks = task.image.reshape([length for pair in pairs for length in pair])
     axes = tuple(range(1, blocks.ndim, 2))
     output = np.empty(task.shape, task.result)
-    method = {"max": blocks.max, "avg": partial(blocks.mean, dtype=task.result)}.get(task.reduction)
-    return None if method is None else Contender(partial(method, axis=axes, out=output))
+    function = NUMPY.get(task.reduction)
+    if function is None:
+        return None
+    options = {} if task.reduction in ("max", "min", "range") else {"dtype": task.result}
+    return Contender(partial(function, blocks, axis=axes, out=output, **options))
+
+
+#: Offsets along an axis up to which slices are tried: each is a pass over the image.
+MOST_SLICES = 16
 
 
 def _numpy_slices(task):
     """Combine the image's samples at each offset of the window, one axis after the other."""
-    combine = {"max": np.maximum, "avg": np.add}.get(task.reduction)
-    if combine is None or (task.reduction == "avg" and task.result.kind != "f"):
+    combine = {"max": np.maximum, "min": np.minimum, "avg": np.add, "sum": np.add}.get(task.reduction)
+    if combine is None or max(task.window) > MOST_SLICES or (task.reduction == "avg" and task.result.kind != "f"):
         return None
     steps = []
     shape = list(task.image.shape)
@@ -328,6 +347,44 @@ def _numpy_slices(task):
     return Contender(call)
 
 
+def _numpy_reduceat(task):
+    """One axis after the other: `reduceat` between starts and stops of windows, every second of what it gives."""
+    combine = {"max": np.maximum, "avg": np.add}.get(task.reduction)
+    if combine is None or task.tiles or (task.reduction == "avg" and task.result.kind != "f"):
+        return None
+    counts = np.ones((1,) * task.image.ndim, task.result)
+    edges = {}
+    for axis in task.pooled:
+        length, outputs = task.image.shape[axis], task.shape[axis]
+        starts = np.arange(outputs) * length // outputs
+        stops = -(-(np.arange(outputs) + 1) * length // outputs)
+        edges[axis] = np.stack([starts, stops], axis=-1).ravel()[:-1]  # the last stop is the end
+        counts = counts * np.expand_dims(
+            (stops - starts).astype(task.result), tuple(set(range(task.image.ndim)) - {axis})
+        )
+
+    def call():
+        values = task.image
+        for axis, indices in edges.items():
+            values = combine.reduceat(values, indices, axis, task.result)[
+                (slice(None),) * axis + (slice(None, None, 2),)
+            ]
+        return values / counts if task.reduction == "avg" else values
+
+    return Contender(call)
+
+
+def _tinybrain(task):
+    """tinybrain: images lie in Fortran's order, here the transposed image."""
+    import tinybrain
+
+    functions = {"avg": tinybrain.downsample_with_averaging, "max": tinybrain.downsample_with_max_pooling}
+    if task.reduction not in functions or not task.tiles or task.pooled != tuple(range(task.image.ndim)):
+        return None
+    function, image, factor = functions[task.reduction], task.image.T, task.window[::-1]
+    return Contender(lambda: function(image, factor)[0], lambda answer: answer.reshape(task.shape[::-1]).T)
+
+
 def _pillow(task):
     """Pillow's `reduce`: the mean of blocks, for 8-bit images and float32 planes."""
     from PIL import Image
@@ -338,17 +395,26 @@ def _pillow(task):
     return Contender(partial(picture.reduce, task.window[1::-1]))
 
 
+EVERY = (SLIDING, GLOBAL, ADAPTIVE)
+
 PEERS = (
-    Peer("scikit-image block_reduce", ("skimage",), _skimage, reuses_output=False),
+    Peer("scikit-image block_reduce", ("skimage",), _skimage, places=(SLIDING, GLOBAL)),
     Peer("SciPy filter", ("scipy",), _scipy, reuses_output=True),
     Peer("OpenCV filter", ("cv2",), _opencv_filter, reuses_output=True),
     Peer("OpenCV area resize", ("cv2",), opencv_area, reuses_output=True),
-    Peer("PyTorch", ("torch",), partial(_torch, layout=_as_it_lies), reuses_output=False),
-    Peer("PyTorch planar", ("torch",), partial(_torch, layout=_planar), reuses_output=False),
-    Peer("PyTorch oneDNN", ("torch",), partial(_torch, layout=_onednn), reuses_output=False),
-    Peer("ONNX Runtime", ("onnx", "onnxruntime"), _onnxruntime, reuses_output=True),
+    Peer("OpenCV mean, minMaxLoc", ("cv2",), _opencv_whole, places=(GLOBAL,)),
+    Peer("PyTorch", ("torch",), partial(_torch, layout=_as_it_lies), places=EVERY),
+    Peer("PyTorch planar", ("torch",), partial(_torch, layout=_planar), places=EVERY),
+    Peer("PyTorch channels last", ("torch",), partial(_torch, layout=_channels_last), places=EVERY),
+    Peer("PyTorch oneDNN", ("torch",), partial(_torch, layout=_onednn)),
+    Peer("PyTorch reduction", ("torch",), _torch_whole, places=(GLOBAL,)),
+    Peer("ONNX Runtime", ("onnx", "onnxruntime"), _onnxruntime, reuses_output=True, places=(SLIDING, GLOBAL)),
     Peer("ONNX Runtime quantized", ("onnx", "onnxruntime"), _onnxruntime_quantized, reuses_output=True),
-    Peer("NumPy reshape", ("numpy",), _numpy_reshape, reuses_output=True),
+    Peer("OpenVINO", ("openvino",), _openvino, reuses_output=True, places=EVERY),
+    Peer("Pillow reduce", ("PIL",), _pillow),
+    Peer("tinybrain", ("tinybrain",), _tinybrain),
+    Peer("NumPy reshape", ("numpy",), _numpy_reshape, reuses_output=True, places=(SLIDING, GLOBAL)),
     Peer("NumPy slices", ("numpy",), _numpy_slices, reuses_output=True),
-    Peer("Pillow reduce", ("PIL",), _pillow, reuses_output=False),
+    Peer("NumPy reduceat", ("numpy",), _numpy_reduceat, places=(ADAPTIVE,)),
+    *compiled.PEERS,
 )

@@ -1,14 +1,16 @@
-"""What the numbers look like: a table, JSON, a picture."""
+"""What the numbers look like: a table, and JSON."""
 
 import json
 import os
 import platform
+import re
 from dataclasses import asdict
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import geometric_mean
 
-import numpy as np
-
-from benchmarks.measure import DIFFERENT, FAILED, MISSING, TIMED
+from benchmarks.measure import DIFFERENT, FAILED, MISSING, SLOWER, TIMED
 from benchmarks.memory import ALLOWED_PER_WORKER
 
 PACKAGES = (
@@ -19,24 +21,30 @@ PACKAGES = (
     "opencv-python",
     "torch",
     "onnxruntime",
+    "openvino",
+    "jax",
+    "numba",
     "pillow",
+    "tinybrain",
 )
 
 # A load above this part of the processors spoils timings.
 BUSY = 0.5
 
-NAME_WIDTH, PEER_WIDTH = 30, 23
+NAME_WIDTH, PEER_WIDTH = 34, 23
+SIDE_HEADER = f"{'time':>10} {'ratio (quartiles)':>18} {'least':>5}"
 HEADER = (
-    f"{'cell':{NAME_WIDTH}} {'time':>9}  {'fastest peer':{PEER_WIDTH}} {'time':>9}  "
-    f"{'ratio (quartiles)':18} {'least':>5} {'GB/s':>6} {'of copy':>8} {'extra MiB':>9}"
+    f"{'cell':{NAME_WIDTH}} {'time':>10} {'GB/s':>6} {'of copy':>8} {'extra MiB':>9}  "
+    f"{'fastest function':{PEER_WIDTH}} {SIDE_HEADER}  {'fastest compiled':{PEER_WIDTH}} {SIDE_HEADER}"
 )
 NOTES = """\
 time    median over rounds
+GB/s    bytes of image and result over time; of copy: over the rate of a copy of as many bytes
+extra   peak memory beyond image and result, per worker
+fastest function of a library, and what was written and compiled for the cell (torch.compile, JAX, Numba)
 ratio   the library's time over the peer's, median and quartiles of paired rounds; below 1: faster.
         Where a peer writes into memory that it is given, so does the library; where it allocates, so does it.
-least   ratio of the least times: the one to read where other programs keep the processors busy
-GB/s    bytes of image and result over time; of copy: over the rate of a copy of as many bytes
-extra   peak memory beyond image and result, per worker"""
+least   ratio of the least times: the one to read where other programs keep the processors busy"""
 
 
 def seconds_text(seconds):
@@ -52,30 +60,28 @@ def spread_text(spread):
 
 def ratio_text(spread):
     """Median and quartiles of a ratio, and the ratio of the least times."""
-    return f"{spread_text(spread):18} {spread.least:5.2f}"
+    return f"{spread_text(spread):>18} {spread.least:5.2f}"
 
 
 def lines(result, workers):
     """A cell's line of the table, and indented lines for what else it was compared with."""
-    columns = [f"{result.name:{NAME_WIDTH}} {seconds_text(result.seconds.middle):>9}  "]
-    fastest = result.peer(result.fastest) if result.fastest else None
-    columns.append(
-        f"{fastest.name:{PEER_WIDTH}} {seconds_text(fastest.seconds.middle):>9}  {ratio_text(fastest.ratio)} "
-        if fastest
-        else f"{'no peer agrees':{PEER_WIDTH + 37}}"
-    )
-    columns.append(f"{result.rate / 1e9:6.1f} {f'{result.share.middle:.0%}' if result.share else '-':>8} ")
     extra = "-" if result.extra_bytes is None else f"{result.extra_bytes / workers / (1 << 20):.2f}"
-    columns.append(f"{extra:>9}")
-    yield "".join(columns).rstrip()
-    others = [peer for peer in result.peers if peer.ratio and peer is not fastest]
+    share = f"{result.share.middle:.0%}" if result.share else "-"
+    first = [result.peer(name) for name in (result.fastest, result.fastest_compiled)]
+    sides = "".join(f"  {side_text(peer)}" for peer in first)
+    time = seconds_text(result.seconds.middle)
+    yield f"{result.name:{NAME_WIDTH}} {time:>10} {result.rate / 1e9:6.1f} {share:>8} {extra:>9}{sides}".rstrip()
+    others = [peer for peer in result.peers if peer.ratio and peer not in first]
     for other in [*sorted(others, key=lambda peer: peer.seconds.middle), *result.yardsticks]:
         limit = getattr(other, "limit", None)
-        bound = f"  (at most {limit})" if limit else ""
-        yield (
-            f"{'':{NAME_WIDTH + 12}}{other.name:{PEER_WIDTH}} {seconds_text(other.seconds.middle):>9}  "
-            f"{ratio_text(other.ratio)}{bound}"
-        )
+        yield f"{'':{NAME_WIDTH + 38}}{side_text(other)}" + (f"  (at most {limit})" if limit else "")
+
+
+def side_text(side):
+    """A peer's or yardstick's columns."""
+    if side is None:
+        return f"{'none agrees':{PEER_WIDTH + 1 + len(SIDE_HEADER)}}"
+    return f"{side.name:{PEER_WIDTH}} {seconds_text(side.seconds.middle):>10} {ratio_text(side.ratio)}"
 
 
 def peer_lines(results):
@@ -88,7 +94,7 @@ def peer_lines(results):
             time = seconds_text(peer.seconds.middle)
             yield f"    {peer.name:{PEER_WIDTH + 4}} {time:>9}  {peer.remark}".rstrip()
         for peer in result.peers:
-            if peer.status in (DIFFERENT, FAILED, MISSING):
+            if peer.status in (SLOWER, DIFFERENT, FAILED, MISSING):
                 yield f"    {peer.name:{PEER_WIDTH + 4}} {peer.status}: {peer.remark}"[:118]
 
 
@@ -97,7 +103,7 @@ def verdicts(results, workers, surroundings):
     if surroundings["load before"] and surroundings["load before"] > BUSY * surroundings["processors"]:
         yield "other programs kept this machine busy: threads wait for each other, and medians say little"
     for result in results:
-        if result.fastest is None:
+        if result.fastest is None and result.fastest_compiled is None:
             yield f"{result.name}: no peer gives the same answer"
         for peer in result.peers:
             if peer.ratio and peer.ratio.middle > 1:
@@ -110,18 +116,43 @@ def verdicts(results, workers, surroundings):
             yield f"{result.name}: {extra:.2f} MiB extra memory with {workers} workers"
 
 
+def means(results):
+    """Geometric means over cells of the library's time as a multiple of the fastest peer's, of both kinds."""
+    for kind, of in (("function of a library", "fastest"), ("compiled program", "fastest_compiled")):
+        ratios = [result.peer(name).ratio.middle for result in results if (name := getattr(result, of))]
+        if ratios:
+            faster = sum(found < 1 for found in ratios)
+            yield (
+                f"against the fastest {kind}: ratio {geometric_mean(ratios):.3f} in the geometric mean of "
+                f"{len(ratios)} cells, below 1 in {faster} of them, at most {max(ratios):.2f}"
+            )
+
+
 def environment(library, workers):
     """What was measured with what."""
     return {
+        "date": date.today().isoformat(),
         "library": f"{library.__name__} {getattr(library, '__version__', '')}".strip(),
         "file": library.__file__,
         "python": platform.python_version(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": _processor(),
         "processors": os.cpu_count(),
         "workers": workers,
         "load before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
     }
+
+
+def _processor():
+    """The processor's name and its last cache, where Linux tells them."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        name = re.search(r"model name\s*: (.*)", text)[1]
+        family, model = (re.search(rf"{field}\s*: (\d+)", text)[1] for field in ("cpu family", "model"))
+        cache = Path("/sys/devices/system/cpu/cpu0/cache/index3/size").read_text().strip()
+        return f"{name}, family {family}, model {model}, last cache {cache}"
+    except (OSError, TypeError):
+        return platform.processor() or platform.machine()
 
 
 def _version(name):
@@ -136,38 +167,3 @@ def write_json(path, surroundings, results):
     """Everything, for other programs."""
     cells = [{"name": result.name, "bytes_per_second": result.rate, **asdict(result)} for result in results]
     path.write_text(json.dumps({"environment": surroundings, "cells": cells}, indent=1) + "\n")
-
-
-def draw(path, library_name, results):
-    """Bars: the share of the copy rate that the library and its fastest peer reach in every cell."""
-    from matplotlib.figure import Figure
-
-    shown = [result for result in results if result.share]
-    if not shown:
-        raise SystemExit("--picture draws shares of the copy rate, and no cell that was run has one.")
-    positions = np.arange(len(shown))[::-1]
-    figure = Figure(figsize=(8, 1.2 + 0.34 * len(shown)), layout="constrained")
-    axes = figure.add_subplot()
-    sides = (
-        (library_name, "#1b6ca8", 0.2, [result.share.middle for result in shown]),
-        ("fastest peer", "#c9c9c9", -0.2, [_peer_share(result) for result in shown]),
-    )
-    for label, color, shift, shares in sides:
-        axes.barh(positions + shift, shares, height=0.38, color=color, label=label)
-    for position, result in zip(positions, shown, strict=True):
-        note = result.fastest or "no peer"
-        axes.text(_peer_share(result) + 0.01, position - 0.2, note, va="center", fontsize=6, color="#666666")
-    axes.axvline(1, color="#444444", linewidth=0.8)
-    axes.set_yticks(positions, [result.name for result in shown], fontsize=8)
-    axes.set_ylim(-0.6, len(shown) - 0.4)
-    axes.set_xlabel("image and result bytes per second, as a share of the rate of a plain copy")
-    axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(left=False)
-    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=8)
-    figure.savefig(path, dpi=150)
-
-
-def _peer_share(result):
-    """The share of the copy rate that the fastest peer reaches."""
-    return result.copy_seconds.middle / result.peer(result.fastest).seconds.middle if result.fastest else 0.0

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
 
 from benchmarks import library as libraries
-from benchmarks.peers import Task, opencv_area
+from benchmarks.peers import opencv_area
+from benchmarks.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,30 @@ def _grey(library, cell, image, workers):
     """The library on a grey image of the same bytes, so that a ratio of times is one of times per byte."""
     rows, columns, channels = image.shape
     plane = image.reshape(rows, columns * channels)
-    grey = replace(cell, shape=plane.shape, window=cell.window[:2], stride=cell.stride[:2], channel_axis=None)
-    answer = libraries.prepare(library, grey, plane, workers)()
-    return libraries.prepare(library, grey, plane, workers, np.empty_like(answer))
+    return _other(library, replace(cell, image="grey"), plane, workers)
+
+
+def _same(library, cell, image, workers, reduction):
+    """The library on the same image with another reduction."""
+    return _other(library, replace(cell, reduction=reduction), image, workers)
+
+
+def _other(library, cell, image, workers):
+    """The call of a cell into memory of its own."""
+    prepare = partial(libraries.prepare, library, cell, workers, image)
+    return prepare(np.empty_like(prepare()()))
 
 
 def _area(library, cell, image, workers):
     """OpenCV halving the same image, whatever the cell's own reduction and window are."""
-    halves = (2, 2) + (1,) * (image.ndim - 2)
-    return opencv_area(Task(image, halves, halves, "avg", image.dtype, workers)).call
+    rows, columns, *channels = image.shape
+    halves, shape = (2, 2) + (1,) * len(channels), (rows // 2, columns // 2, *channels)
+    return opencv_area(Task(image, (0, 1), halves, halves, shape, "avg", image.dtype, workers)).call
 
 
 YARDSTICKS = (
     Yardstick("grey, same bytes", _grey, limit=1.5),
     Yardstick("OpenCV area resize by 2", _area, modules=("cv2",)),
+    Yardstick("max of the same", partial(_same, reduction="max"), limit=2),
+    Yardstick("avg of the same", partial(_same, reduction="avg"), limit=10),
 )

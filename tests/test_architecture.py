@@ -45,7 +45,7 @@ FLOORS = {
         "backends.cpu",
         "backends.networks",
         "backends.order",
-        "backends.networks",
+        "backends.tiles",
         "backends.boxes",
         "backends.grouped",
         "backends.labels",

@@ -687,6 +687,7 @@ def test_repeated_pixels():
             assert bits(call(image, boxes, (3, 4))) == bits(call(image.copy(), boxes, (3, 4)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 @pytest.mark.parametrize("name", CALLS)
 def test_workers_give_the_same_bits(name, dtype):
@@ -717,6 +718,7 @@ def digest():
     return found.hexdigest()
 
 
+@pytest.mark.slow
 def test_instruction_sets_give_the_same_bits():
     found = set()
     for name in cpu.available_instruction_sets():
@@ -835,6 +837,7 @@ def align_as_onnx(image, boxes, batch, attributes):
     return np.moveaxis(np.concatenate(pooled), -1, 1)
 
 
+@pytest.mark.slow
 def test_onnx_cases():
     cases = list(onnx_cases("RoiAlign"))
     assert len(cases) >= 3

@@ -11,6 +11,8 @@ import itertools
 import json
 import math
 import os
+import platform
+import shutil
 import subprocess
 import sys
 import zlib
@@ -671,6 +673,7 @@ def test_layouts_give_the_same_bits(reduction, dtype):
                 assert bits(skpool.pool(layout(image), **arguments)) == expected, (name, shape, arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_workers_give_the_same_bits(reduction, dtype):
@@ -681,10 +684,10 @@ def test_workers_give_the_same_bits(reduction, dtype):
                 assert bits(skpool.pool(image, workers=workers, **arguments)) == expected, (workers, shape, arguments)
 
 
-def digests():
+def digests(dtypes=DTYPES):
     """A digest of the results for every reduction and dtype."""
     found = {}
-    for reduction, dtype in itertools.product(REDUCTIONS, DTYPES):
+    for reduction, dtype in itertools.product(REDUCTIONS, dtypes):
         digest = hashlib.sha256()
         for shape in ((37, 101), (19, 45, 3)):
             for image, arguments in calls(reduction, dtype, shape):
@@ -693,6 +696,7 @@ def digests():
     return found
 
 
+@pytest.mark.slow
 def test_instruction_sets_give_the_same_bits():
     sets = cpu.available_instruction_sets()
     if len(sets) < 2:
@@ -712,6 +716,39 @@ def test_instruction_sets_give_the_same_bits():
         found.append(json.loads(result.stdout))
     for other in found[1:]:
         assert {name for name in found[0] if found[0][name] != other[name]} == set()
+
+
+#: Types whose row functions are emulated: bytes, floats, and integers of two words.
+EMULATED = ("uint8", "int64", "float32")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or shutil.which("qemu-x86_64") is None,
+    reason="needs an x86-64 machine and qemu-user",
+)
+@pytest.mark.parametrize(("processor", "chosen"), [("Nehalem", "base"), ("Haswell", "v3")])
+def test_emulated_processors_choose_their_instruction_set_and_give_the_same_bits(processor, chosen):
+    if chosen not in cpu.available_instruction_sets():
+        pytest.skip(f"{chosen} is not built, or this machine lacks it")
+    paths = os.pathsep.join([str(Path(skpool.__file__).parents[1]), str(Path(__file__).parent)])
+    program = f"""
+import json, test_grid
+print(json.dumps([test_grid.cpu.INSTRUCTION_SET, test_grid.digests({EMULATED})]))
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "SKPOOL_ISA"}
+    # OpenBLAS, which NumPy loads, would take qemu's Nehalem for a processor with AVX.
+    environment |= {"PYTHONPATH": paths, "OPENBLAS_CORETYPE": processor}
+    result = subprocess.run(
+        ["qemu-x86_64", "-cpu", processor, sys.executable, "-P", "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == [chosen, digests(EMULATED)]
 
 
 # ---------------------------------------------------------------- large images: many tiles and blocks

@@ -70,6 +70,10 @@ def test_programs_are_as_short_as_their_documentation_says(task, operations):
 def test_every_compiled_program_has_a_task():
     tasks = programs.tasks(networks)
     names = {
+        programs.name_beside(task, dtype, finds_mode)
+        for task, finds_mode, keys_only in programs.tasks_beside(networks)
+        for dtype in (programs.KEYS if keys_only else programs.TYPES)
+    } | {
         programs.name_of(task, dtype)
         for task, keys_only in tasks
         for dtype in (programs.KEYS if keys_only else programs.TYPES)

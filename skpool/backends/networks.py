@@ -119,7 +119,7 @@ def _traced(comparators, inputs):
     return steps, held
 
 
-def _needed(steps, results):
+def needed(steps, results):
     """The steps that lead to some values; -1 for halves that nothing looks at."""
     looked_at, kept = {*results}, []
     for low, high, a, b in reversed(steps):
@@ -133,11 +133,15 @@ def _operations(steps):
     return sum((low >= 0) + (high >= 0) for low, high, _, _ in steps)
 
 
-def _in_registers(steps, results, inputs):
-    """Steps whose values are in as few registers as will do, and where some of them are at the end."""
+def in_registers(steps, results, inputs, reuses=False):
+    """Steps whose values are in as few registers as will do, and where some of them are at the end.
+
+    Inputs follow the registers; if it `reuses` them, they are the first registers.
+    """
     last = {value: at for at, step in enumerate(steps) for value in step[2:]}
     last |= dict.fromkeys(results, len(steps))
-    place, free, registers, placed = {}, [], 0, []
+    place, free, placed = {value: value for value in range(inputs) if reuses}, [], []
+    registers = len(place)
     for at, (low, high, a, b) in enumerate(steps):
         for value in (low, high):
             if value >= 0:
@@ -147,7 +151,6 @@ def _in_registers(steps, results, inputs):
                 place[value] = free.pop()
         placed.append([place.get(value, value - inputs if value >= 0 else None) for value in (low, high, a, b)])
         free += {place[value] for value in (a, b) if value in place and last[value] == at}
-    # Inputs follow the registers.
     rows = [[-1 if row is None else row if row >= 0 else row + inputs + registers for row in step] for step in placed]
     where = {value: place[value] if value in place else value + registers for value in results}
     return rows, registers, where
@@ -184,9 +187,9 @@ def program(task):
     for comparators, order in _ways(rows, columns, wanted, columns_sorted):
         steps, held = _traced(comparators, inputs)
         ranks = {rank: held[order[rank]] for rank in wanted}
-        needed = _needed(steps, ranks.values())
-        if best is None or _operations(needed) < _operations(best[0]):
-            best = needed, ranks, len(inputs) + 2 * len(steps)
+        kept = needed(steps, ranks.values())
+        if best is None or _operations(kept) < _operations(best[0]):
+            best = kept, ranks, len(inputs) + 2 * len(steps)
     steps, ranks, new = best
     if with_largest and samples - 1 not in ranks:
         candidates = [samples - columns + c for c in range(columns)] if columns_sorted else [*range(samples)]
@@ -195,6 +198,6 @@ def program(task):
             steps.append((-1, new, largest, value))
             largest, new = new, new + 1
         ranks |= {samples - 1: largest}
-    rows_of_steps, registers, where = _in_registers(steps, ranks.values(), samples)
+    rows_of_steps, registers, where = in_registers(steps, ranks.values(), samples)
     ranks = {rank: where[value] for rank, value in ranks.items()}
     return Program(tuple(map(tuple, rows_of_steps)), registers, tuple(ranks.get(rank, -1) for rank in range(samples)))

@@ -15,6 +15,8 @@ from skpool.kernels.table cimport (
 
 cdef extern from "<math.h>" nogil:
     const float INFINITY
+    const float NAN
+    bint isunordered(double a, double b)                   # a macro: its arguments keep their type
 
 cdef struct Largest:
     char unused
@@ -36,6 +38,51 @@ cdef inline pixel pick(const extremum* which, pixel a, pixel b) noexcept nogil:
         best = a if a < b else b
     if pixel in real:
         return a if a != a else best
+    else:
+        return best
+
+
+cdef inline pixel better(const extremum* which, pixel a, pixel b) noexcept nogil:
+    """As `pick` where neither is NaN."""
+    if extremum is Largest:
+        return a if a > b else b
+    else:
+        return a if a < b else b
+
+
+cdef inline pixel pick_of_three(const extremum* which, pixel a, pixel b, pixel c) noexcept nogil:
+    """As twice `pick`; NaN is looked for by pairs, and selected once."""
+    cdef pixel best = better(which, better(which, a, b), c)
+    cdef bint lost
+    if pixel in real:
+        lost = isunordered(a, b) | isunordered(c, c)
+        return NAN if lost else best
+    else:
+        return best
+
+
+cdef inline pixel pick_of_four(const extremum* which, pixel a, pixel b, pixel c, pixel d) noexcept nogil:
+    cdef pixel best = better(which, better(which, a, b), better(which, c, d))
+    cdef bint lost
+    if pixel in real:
+        lost = isunordered(a, b) | isunordered(c, d)
+        return NAN if lost else best
+    else:
+        return best
+
+
+cdef inline pixel pick_of_eight(
+    const extremum* which, pixel a, pixel b, pixel c, pixel d, pixel e, pixel f, pixel g, pixel h,
+) noexcept nogil:
+    cdef pixel best = better(
+        which,
+        better(which, better(which, a, b), better(which, c, d)),
+        better(which, better(which, e, f), better(which, g, h)),
+    )
+    cdef bint lost
+    if pixel in real:
+        lost = (isunordered(a, b) | isunordered(c, d)) | (isunordered(e, f) | isunordered(g, h))
+        return NAN if lost else best
     else:
         return best
 
@@ -74,21 +121,17 @@ cdef void gather(
             state[i] = pick(which, a[i], b[i])
     elif count == 3:
         for i in range(n):
-            state[i] = pick(which, pick(which, a[i], b[i]), c[i])
+            state[i] = pick_of_three(which, a[i], b[i], c[i])
     elif count == 4:
         for i in range(n):
-            state[i] = pick(which, pick(which, a[i], b[i]), pick(which, c[i], d[i]))
+            state[i] = pick_of_four(which, a[i], b[i], c[i], d[i])
     else:
         e = rows[4]
         f = rows[5]
         g = rows[6]
         h = rows[7]
         for i in range(n):
-            state[i] = pick(
-                which,
-                pick(which, pick(which, a[i], b[i]), pick(which, c[i], d[i])),
-                pick(which, pick(which, e[i], f[i]), pick(which, g[i], h[i])),
-            )
+            state[i] = pick_of_eight(which, a[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i])
 
 
 cdef void merge(
@@ -119,7 +162,7 @@ cdef void triple(
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        state[i] = pick(which, pick(which, source[2 * i], source[2 * i + 1]), source[2 * i + 2])
+        state[i] = pick_of_three(which, source[2 * i], source[2 * i + 1], source[2 * i + 2])
 
 
 cdef inline int kind_of(const extremum* which) noexcept nogil:
@@ -145,12 +188,10 @@ cdef void quad(
             return
     if shift == 1:
         for i in range(n):
-            out[i] = pick(
-                which, pick(which, upper[2 * i], lower[2 * i]), pick(which, upper[2 * i + 1], lower[2 * i + 1]),
-            )
+            out[i] = pick_of_four(which, upper[2 * i], lower[2 * i], upper[2 * i + 1], lower[2 * i + 1])
     else:
         for i in range(n):
-            out[i] = pick(which, pick(which, upper[i], lower[i]), pick(which, upper[i + shift], lower[i + shift]))
+            out[i] = pick_of_four(which, upper[i], lower[i], upper[i + shift], lower[i + shift])
 
 
 cdef void quad_rgb(
@@ -178,6 +219,7 @@ cdef Kernel extremum_kernel(const extremum* which, const pixel* example) noexcep
     kernel.planes = 1
     kernel.block = 8
     kernel.weighs_validity = False
+    kernel.repeats = True
     kernel.gather = <gather_t> gather[pixel, extremum]
     kernel.merge = <merge_t> merge[pixel, extremum]
     kernel.fold = <fold_t> fold[pixel, extremum]
@@ -323,6 +365,7 @@ cdef Kernel places_kernel(const extremum* which, const indexed* example) noexcep
     kernel.planes = 2
     kernel.block = 8
     kernel.weighs_validity = True
+    kernel.repeats = True
     kernel.gather = <gather_t> gather_places[indexed, extremum]
     kernel.merge = <merge_t> merge_places[indexed, extremum]
     kernel.fold = <fold_t> fold_places[indexed, extremum]
@@ -416,6 +459,7 @@ cdef Kernel range_kernel(const pixel* example) noexcept:
     kernel.planes = 2
     kernel.block = 8
     kernel.weighs_validity = True
+    kernel.repeats = True
     kernel.gather = <gather_t> gather_range[pixel]
     kernel.merge = <merge_t> merge_range[pixel]
     kernel.fold = <fold_t> fold_range[pixel]

@@ -411,6 +411,7 @@ cdef Kernel mapped(Py_ssize_t planes, void* gather, void* merge, void* fold, voi
     kernel.planes = planes
     kernel.block = 1
     kernel.weighs_validity = True
+    kernel.repeats = False
     kernel.gather = <gather_t> gather
     kernel.merge = <merge_t> merge
     kernel.fold = <fold_t> fold

@@ -37,6 +37,7 @@ cdef enum:
     FEW = 64                # samples that are compared pair by pair, ranks that are picked row by row
     LANES = 64              # elements that stay in the first-level cache (steps of `range` must be written out)
     PICKED = 128            # elements for which ranks are picked together (likewise)
+    MOST_BESIDE = 64        # registers and rows of a compiled program for windows side by side
     SHORT = 127             # samples from which lengths of runs outgrow the type of a byte
 
 # --- floats as keys, where they lie
@@ -328,6 +329,33 @@ cdef void sort(
             <ordered*> out + first if whole and order.chooses else NULL,
         )
         finish(out + first * order.width, <const void**> ranked, taps, NULL if whole else desk.counts, m, parameters)
+        first = first + m
+
+
+cdef void sort_beside(
+    char* out, const ordered** lines, Py_ssize_t n, void* room, const Parameters* parameters,
+) noexcept nogil:
+    """As `sort`, windows side by side."""
+    cdef const Order* order = &parameters.order
+    cdef const Steps* steps = &order.beside
+    cdef sorted_t finish = <sorted_t> order.finish
+    cdef Py_ssize_t taps = order.rows * order.columns, piece = ROOM // (steps.registers + 1) // sizeof(ordered)
+    cdef Py_ssize_t registers = 1 if order.beside_decides else steps.registers, first = 0, m, r
+    cdef ordered* rows[MOST_BESIDE]
+    cdef const ordered* ranked[MOST_BESIDE]
+    while first < n:
+        m = min(piece, n - first)
+        for r in range(order.rows):
+            rows[registers + r] = <ordered*> lines[r] + first * order.columns
+        for r in range(registers):
+            rows[r] = <ordered*> room + r * piece
+        if order.beside_decides or order.chooses:          # a sample is the result
+            rows[steps.ranks[order.low[taps]] if order.chooses else 0] = <ordered*> out + first
+        (<program_t> steps.compiled)(<void**> rows, m)
+        if not order.beside_decides:
+            for r in range(taps):
+                ranked[r] = rows[max(steps.ranks[r], <int16_t> 0)]
+            finish(out + first * order.width, <const void**> ranked, taps, NULL, m, parameters)
         first = first + m
 
 
@@ -843,6 +871,7 @@ cdef void add_floats(dict finishes, str dtype, str result, const ordered* exampl
 
 cdef void add(dict finishes, str dtype, const ordered* example):
     finishes["lanes", "sort", dtype] = <size_t> sort[ordered]
+    finishes["beside", dtype] = <size_t> sort_beside[ordered]
     finishes["lanes", "sort each", dtype] = <size_t> sort_each[ordered]
     finishes["lanes", "first mode", dtype] = <size_t> first_mode[ordered]
     finishes["sorted", "quantile", dtype, "same"] = <size_t> whole_quantile[ordered]
@@ -882,7 +911,7 @@ def room(Py_ssize_t taps, Py_ssize_t width, samples):
         samples[name][1] for name in ("down", "any_count", "whole")
     )
     order.whole.compiled = <void*> <size_t> samples["whole"][3]
-    return max(lay_out(&desk, NULL, &order, taps, ROOM, width), taps * (2 * width + <Py_ssize_t> sizeof(void*)))
+    return max(ROOM, lay_out(&desk, NULL, &order, taps, ROOM, width), taps * (2 * width + <Py_ssize_t> sizeof(void*)))
 
 
 def programs():

@@ -128,6 +128,7 @@ cdef Kernel sum_kernel(const pixel* source, const total* state) noexcept:
     kernel.planes = 1
     kernel.block = 8
     kernel.weighs_validity = False
+    kernel.repeats = False
     kernel.gather = <gather_t> gather[total, pixel]
     kernel.merge = <merge_t> merge[total]
     kernel.fold = <fold_t> fold[total]
@@ -188,6 +189,7 @@ cdef Kernel words_kernel(const long_pixel* source) noexcept:
     kernel.planes = 2
     kernel.block = 8
     kernel.weighs_validity = False
+    kernel.repeats = False
     kernel.gather = <gather_t> gather_words[long_pixel]
     kernel.merge = <merge_t> merge_words
     kernel.fold = <fold_t> fold_words

@@ -34,6 +34,8 @@ cdef struct Order:
     Steps down                      # sorts a shared column
     Steps any_count                 # sorts a window, whose columns are sorted if they are shared,
     Steps whole                     # of which all samples count
+    Steps beside                    # sorts whole windows that lie side by side, and are read where they lie,
+    bint beside_decides             # or finds their result
     const int32_t* low              # ranks by count,
     const int32_t* high
     const int32_t* last
@@ -88,6 +90,11 @@ ctypedef void (*lanes_t)(
     const Parameters* parameters,
 ) noexcept nogil
 
+# The result of `n` whole windows side by side, whose rows are `lines`.
+ctypedef void (*beside_t)(
+    void* out, const void** lines, Py_ssize_t n, void* room, const Parameters* parameters,
+) noexcept nogil
+
 # A program that was compiled: it writes the rows of the ranks that it finds, and no other registers.
 ctypedef void (*program_t)(void** rows, Py_ssize_t n) noexcept nogil
 
@@ -111,6 +118,27 @@ cdef struct Slide:
 ctypedef void (*slide_t)(
     void* out, double* counts, const void** rows, const uint8_t** valid, const Slide* slide, Py_ssize_t moved,
     Py_ssize_t outputs, char* room, const Parameters* parameters,
+) noexcept nogil
+
+cdef struct Tile:
+    # Windows at stride 1 that are sorted together, see `skpool.backends.tiles`.
+    Py_ssize_t deep                 # rows of a window through the leading axes but the last,
+    Py_ssize_t tall                 # along this one,
+    Py_ssize_t wide                 # and its columns
+    Py_ssize_t down                 # windows of a tile
+    Py_ssize_t across
+    Py_ssize_t lanes                # elements that steps are taken on at once
+    Steps steps                     # its ranks: for each window, by rows, the two that make its result
+    void* run                       # takes the steps: a `steps_t`
+
+# Take steps on registers, which lie one after the other.
+ctypedef void (*steps_t)(const int16_t* steps, Py_ssize_t count, char* registers) noexcept nogil
+
+# Results of `tile.down` rows of `outputs` windows, `pitch` bytes apart. `rows` are those of the windows, all of whose
+# samples count. False if a NaN is among the samples: then there are none.
+ctypedef bint (*tile_t)(
+    char* out, Py_ssize_t pitch, const void** rows, const Tile* tile, Py_ssize_t outputs, Py_ssize_t inner, char* room,
+    const Parameters* parameters,
 ) noexcept nogil
 
 # The state of no samples.
@@ -174,6 +202,7 @@ cdef struct Kernel:
     Py_ssize_t planes       # numbers of an element's state; 0 where the count alone decides
     Py_ssize_t block        # rows that `gather` takes at once; 1 where it maps each (a cached row is reused)
     bint weighs_validity    # `gather` looks at `valid` itself; else masked samples become the neutral value
+    bint repeats            # a sample that is folded in twice changes nothing
     gather_t gather
     merge_t merge
     fold_t fold
