@@ -40,21 +40,41 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     threads.py                             the one authority on thread counts
 """
 
-from . import adaptive, antialias, boxes, config, dropin, pooling, pyramids, regions, sampling, strips
-from .adaptive import *  # noqa: F403
-from .antialias import *  # noqa: F403
-from .boxes import *  # noqa: F403
-from .config import *  # noqa: F403
-from .dropin import *  # noqa: F403
-from .pooling import *  # noqa: F403
-from .pyramids import *  # noqa: F403
-from .regions import *  # noqa: F403
-from .sampling import *  # noqa: F403
-from .strips import *  # noqa: F403
+import importlib
+import importlib.util
 
 __version__ = "0.1.0"
-__all__ = [
-    name
-    for module in (pooling, antialias, adaptive, pyramids, sampling, strips, boxes, regions, dropin, config)
-    for name in sorted(module.__all__)
-]
+
+_MODULES = (
+    "pooling",
+    "antialias",
+    "adaptive",
+    "pyramids",
+    "sampling",
+    "strips",
+    "boxes",
+    "regions",
+    "dropin",
+    "config",
+)
+
+
+def __getattr__(name):
+    """Import what is public when the first of it is asked for.
+
+    scikit-image imports `skpool.skimage_backend` early, in programs that may never pool: that must cost nothing.
+    """
+    if "__all__" not in globals():
+        if importlib.util.find_spec(f"{__name__}.{name}"):
+            return importlib.import_module(f"{__name__}.{name}")
+        modules = [importlib.import_module(f"{__name__}.{module}") for module in _MODULES]
+        public = {name: getattr(module, name) for module in modules for name in sorted(module.__all__)}
+        globals().update(public, __all__=list(public))
+    if name in globals():  # another thread may have been first
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    __getattr__("__all__")
+    return sorted(globals())

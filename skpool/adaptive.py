@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import math
 import numbers
+from typing import NamedTuple
 
 import numpy as np
 
 from . import containers, documents, merging, windows
 from .averages import averaged, checked_weights, counted_pixels
-from .backends import gpu
-from .plan import axes_of, checked_channel_axis
-from .pooling import pooled_by
+from .backends import chunked, cpu, gpu
+from .plan import axes_of, checked_channel_axis, make_plan
+from .pooling import Rules, checked_lazy_mask, pooled_by
 from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
 from .windows import Bins, Sliding, Tables
@@ -122,63 +123,104 @@ def _only_plain_averages(reduction, parameters, what):
         raise ValueError(f"{what} goes with plain averages only, got reduction {given}")
 
 
-def _area_average(
-    kind,
-    layout,
-    image,
-    reduction,
-    parameters,
-    *,
-    mask,
-    nan_policy,
-    min_count,
-    fill_value,
-    channel_axis,
-    dtype,
-    out,
-    workers,
-):
+def _area_average(kind, layout, image, reduction, parameters, **given):
     """Each sample counts as far as it lies in the bin."""
+    rules = Rules(**given)
     if gpu.is_array(image):
         gpu.refuse("adaptive_pool(image.get(), ..., bins='area')")
     _only_plain_averages(reduction, parameters, "`bins` 'area'")
     if containers.is_labelled(image):
-        given = {"nan_policy": nan_policy, "min_count": min_count, "fill_value": fill_value, "dtype": dtype}
-        given |= {"mask": containers.aligned(mask, image), "channel_axis": channel_axis, "out": out, "workers": workers}
+        given |= {"mask": containers.aligned(rules.mask, image)}
         pooled = _area_average(kind, layout, image.data, reduction, parameters, **given)
-        return containers.labelled(pooled, image, axes_of(image.shape, channel_axis, kind(*layout)))
-    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
-    axis = checked_channel_axis(channel_axis, array.ndim)
+        return containers.labelled(pooled, image, axes_of(image.shape, rules.channel_axis, kind(*layout)))
+    if containers.is_lazy(image):
+        containers.refuse_out(rules.out)
+        image = containers.checked_lazy(image)
+        plan = make_plan(image.shape, image.dtype, reduction, kind(*layout), **rules.of_plan)
+        if rules.workers is not None:
+            check_workers(rules.workers)
+        mask = None if rules.mask is None else checked_lazy_mask(rules.mask, image, plan.channel_axis)
+        compute = functools.partial(_area_chunk, image.shape, plan.shape, rules.nan_policy)
+        return chunked.run(compute, plan, image, mask, token=("area", rules.nan_policy))
+    array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
+    axis = checked_channel_axis(rules.channel_axis, array.ndim)
     spatial = [i for i in range(array.ndim) if i != axis]
     outputs = windows.bin_counts(layout[0], [array.shape[i] for i in spatial])
-    counts = pooled_by(kind, layout, array, "count", mask=mask, channel_axis=axis, workers=workers)
-    lengths = {i: (array.shape[i], count) for i, count in zip(spatial, outputs, strict=True)}
+    overlaps = {i: _Overlap(array.shape[i], count) for i, count in zip(spatial, outputs, strict=True)}
+    counts = pooled_by(kind, layout, array, "count", mask=mask, channel_axis=axis, workers=rules.workers)
+    return averaged(*_area_totals(array, mask, overlaps, rules.workers), counts, image, *rules.of_average)
+
+
+def _area_chunk(shape, outputs, nan_policy, part, image, mask):
+    """What a task of dask computes: some bins of an image of that shape."""
+    plan = part.plan
+    array, mask = counted_pixels(image, mask, nan_policy, plan.channel_axis)
+    counts = cpu.run(plan.counting(False), array, mask=mask, workers=1)
+    overlaps = {
+        axis: _Overlap(shape[axis], outputs[axis], run.first, run.axis.outputs, run.intervals[0][0])
+        for axis, run in enumerate(part.runs)
+        if axis != plan.channel_axis
+    }
+    totals = _area_totals(array, mask, overlaps, 1)
+    return averaged(*totals, counts, image, plan.min_count, plan.fill_value, plan.dtype, None)
+
+
+class _Overlap(NamedTuple):
+    """Bins of exact areas along one axis: which samples each overlaps, and how far.
+
+    Attributes
+    ----------
+    length, outputs : int
+        Samples and bins of the whole axis.
+    start, count : int
+        Some of the bins: the first, and how many. None: all.
+    origin : int
+        The sample of the axis that is the first at hand.
+    """
+
+    length: int
+    outputs: int
+    start: int = 0
+    count: int | None = None
+    origin: int = 0
+
+    @property
+    def is_whole(self):
+        """Whether every bin is a sample."""
+        return self.length == self.outputs
+
+    def shares(self):
+        """The first and the last sample of each bin, counted from the origin, and ``outputs * overlap`` with both."""
+        count = self.outputs if self.count is None else self.count
+        low = np.arange(self.start, self.start + count, dtype=np.int64) * self.length
+        high = low + self.length
+        first, last = low // self.outputs, (high - 1) // self.outputs
+        of_first = np.minimum((first + 1) * self.outputs, high) - low
+        of_last = np.where(last > first, high - last * self.outputs, 0)
+        return first - self.origin, last - self.origin, of_first, of_last
+
+
+def _area_totals(array, mask, overlaps, workers):
+    """Sums of samples times integers, and of these integers: one number if all samples count, else one for each bin."""
     if not array.size:
-        totals = weights = np.zeros(counts.shape)
-    else:
-        totals = _area_sums(array, mask, lengths, workers)
-        weights = float(math.prod(length for length, count in lengths.values() if length != count))
-        if mask is not None:
-            weights = _area_sums(mask, None, lengths, workers)
-    return averaged(totals, weights, counts, image, min_count, fill_value, dtype, out)
+        return np.zeros((2, *(overlaps[i].outputs if i in overlaps else n for i, n in enumerate(array.shape))))
+    totals = _area_sums(array, mask, overlaps, workers)
+    if mask is not None:
+        return totals, _area_sums(mask, None, overlaps, workers)
+    return totals, float(math.prod(overlap.length for overlap in overlaps.values() if not overlap.is_whole))
 
 
-def _area_sums(array, mask, lengths, workers):
+def _area_sums(array, mask, overlaps, workers):
     """Sums of samples times ``outputs * overlap``, an integer along each axis: those of a bin add up to its length."""
-    for axis, (length, outputs) in lengths.items():
-        if length == outputs:
+    for axis, overlap in overlaps.items():
+        if overlap.is_whole:
             continue
-        low = np.arange(outputs, dtype=np.int64) * length
-        high = low + length
-        first, last = low // outputs, (high - 1) // outputs
-        inner = windows.between(length, first + 1, np.maximum(last, first + 1))
+        first, last, of_first, of_last = overlap.shares()
+        inner = windows.between(array.shape[axis], first + 1, np.maximum(last, first + 1))
         tables = tuple(inner if i == axis else windows.whole(n) for i, n in enumerate(array.shape))
         sums = pooled_by(Tables, (tables,), array, "sum", mask=mask, dtype=np.float64, fill_value=0, workers=workers)
-        sums *= outputs
-        for place, share in (
-            (first, np.minimum((first + 1) * outputs, high) - low),
-            (last, np.where(last > first, high - last * outputs, 0)),
-        ):
+        sums *= overlap.outputs
+        for place, share in ((first, of_first), (last, of_last)):
             shares = np.expand_dims(share, [i for i in range(array.ndim) if i != axis])
             counted = shares > 0
             if mask is not None:
@@ -191,32 +233,17 @@ def _area_sums(array, mask, lengths, workers):
     return array.astype(np.float64, copy=False)
 
 
-def _weighted_average(
-    weights,
-    kind,
-    layout,
-    image,
-    reduction,
-    parameters,
-    *,
-    mask,
-    nan_policy,
-    min_count,
-    fill_value,
-    channel_axis,
-    dtype,
-    out,
-    workers,
-):
+def _weighted_average(weights, kind, layout, image, reduction, parameters, **given):
     """Sum of w x / sum of w over the whole image."""
+    rules = Rules(**given)
     if gpu.is_array(image):
         gpu.refuse("global_pool(image.get(), ..., weights=...)")
     _only_plain_averages(reduction, parameters, "`weights`")
-    check_workers(workers)
-    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
-    weights = checked_weights(weights, array, channel_axis, "weights")
+    check_workers(rules.workers)
+    array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
+    weights = checked_weights(weights, array, rules.channel_axis, "weights")
     counted = weights > 0 if mask is None else mask & (weights > 0)
-    axis = checked_channel_axis(channel_axis, array.ndim)
+    axis = checked_channel_axis(rules.channel_axis, array.ndim)
     spatial = tuple(i for i in range(array.ndim) if i != axis)
     counts = counted.sum(spatial, keepdims=True)
     sums = [
@@ -227,7 +254,7 @@ def _weighted_average(
         for block, share, used in _blocks(array, weights, counted, spatial)
     ]
     totals, shares = np.sum(sums, axis=0) if sums else (counts * 0.0, counts * 0.0)
-    return averaged(totals, shares, counts, image, min_count, fill_value, dtype, out)
+    return averaged(totals, shares, counts, image, *rules.of_average)
 
 
 #: Pixels of a block of the weighted average, which is all that is held in float64 at once.
@@ -245,46 +272,93 @@ def _blocks(array, weights, counted, spatial):
             yield array[run].astype(np.float64), weights[run], counted[run]
 
 
-def _top_k_average(
-    kind,
-    layout,
-    image,
-    reduction,
-    parameters,
-    *,
-    mask,
-    nan_policy,
-    min_count,
-    fill_value,
-    channel_axis,
-    dtype,
-    out,
-    workers,
-):
+def _top_k_average(kind, layout, image, reduction, parameters, **given):
     """Mean of the k largest samples that count, or of all if they are fewer."""
+    rules = Rules(**given)
     if gpu.is_array(image):
         gpu.refuse("global_pool(image.get(), 'top_k_avg', ...)")
     if parameters.keys() != {"k"}:
         given = ", ".join(f"`{name}`" for name in parameters if name != "k") or "no `k`"
         raise TypeError(f"reduction 'top_k_avg' takes `k`, and nothing else, got {given}")
     k = windows.integer(parameters["k"], "k", 1)
-    check_workers(workers)
-    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
-    axis = checked_channel_axis(channel_axis, array.ndim)
-    shape = tuple(length if i == axis else 1 for i, length in enumerate(array.shape))
-    totals, counts = np.zeros(math.prod(shape)), np.zeros(math.prod(shape), np.int64)
-    for channel in range(totals.size):
+    check_workers(rules.workers)
+    if containers.is_labelled(image):
+        image, rules = image.data, rules._replace(mask=containers.aligned(rules.mask, image))
+    axis = checked_channel_axis(rules.channel_axis, np.ndim(image))
+    shape = tuple(length if i == axis else 1 for i, length in enumerate(np.shape(image)))
+    if containers.is_lazy(image):
+        return _top_k_lazily(k, shape, image, rules)
+    state = _top_samples(k, axis, rules.nan_policy, image, rules.mask)
+    return _averaged_top(k, shape, rules, image, state)
+
+
+def _top_samples(k, axis, nan_policy, image, mask=None):
+    """For each channel, how many samples count, and the k largest of them."""
+    array, mask = counted_pixels(image, mask, nan_policy, axis)
+    counts, tops = [], []
+    for channel in range(1 if axis is None else array.shape[axis]):
         pixels = array if axis is None else array.take(channel, axis)
         samples = pixels.ravel()
         if mask is not None:
             samples = pixels[mask if axis is None else mask.take(channel, axis)]
-        counts[channel] = samples.size
-        top = samples if samples.size <= k else np.partition(samples, samples.size - k)[samples.size - k :]
-        totals[channel] = np.sum(np.sort(top), dtype=np.float64)
-    shares = np.minimum(counts, k).astype(np.float64)
-    return averaged(
-        totals.reshape(shape), shares.reshape(shape), counts.reshape(shape), image, min_count, fill_value, dtype, out
+        counts.append(samples.size)
+        tops.append(_largest(k, samples))
+    return counts, tops
+
+
+def _largest(k, samples):
+    return samples if samples.size <= k else np.partition(samples, samples.size - k)[samples.size - k :]
+
+
+def _merged_top(k, states):
+    """What `_top_samples` gives for several parts of an image together."""
+    counts, tops = zip(*states, strict=True)
+    return list(map(sum, zip(*counts, strict=True))), [
+        _largest(k, np.concatenate(parts)) for parts in zip(*tops, strict=True)
+    ]
+
+
+def _averaged_top(k, shape, rules, image, state):
+    """The result for an image, of which only the type is looked at."""
+    counts = np.array(state[0], np.int64).reshape(shape)
+    # Which of two zeros is larger nobody knows: their sum is positive.
+    totals = np.array([np.sum(np.sort(top), dtype=np.float64) + 0.0 for top in state[1]]).reshape(shape)
+    return averaged(totals, np.minimum(counts, k).astype(np.float64), counts, image, *rules.of_average)
+
+
+def _top_k_lazily(k, shape, image, rules):
+    """`_top_k_average` for a dask array: the largest samples of each chunk, merged."""
+    import dask.array as da
+    from dask.base import tokenize
+
+    containers.refuse_out(rules.out)
+    image = containers.checked_lazy(image)
+    if containers.is_masked(image):
+        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    plan = make_plan(image.shape, image.dtype, "avg", Bins(1), **rules.of_plan)
+    axis = plan.channel_axis
+    arrays = [image if axis is None else image.rechunk({axis: -1})]
+    spatial = [number for number in range(image.ndim) if number != axis]
+    if rules.mask is not None:
+        mask = da.asarray(checked_lazy_mask(rules.mask, image, axis))
+        along = range(image.ndim) if mask.ndim == image.ndim else spatial
+        arrays.append(mask.rechunk(tuple(arrays[0].chunks[number] for number in along)))
+    compute = functools.partial(_top_samples, k, axis, rules.nan_policy)
+    tasks = []
+    for place in np.ndindex(arrays[0].numblocks):
+        own = [place if array.ndim == image.ndim else tuple(place[number] for number in spatial) for array in arrays]
+        tasks.append((compute, *((array.name, *block) for array, block in zip(arrays, own, strict=True))))
+    rules = rules._replace(mask=None, workers=None)
+    name = (
+        f"skpool-top_k_avg-{tokenize([array.name for array in arrays], k, chunked.described(plan), rules.nan_policy)}"
     )
+    finish = functools.partial(_top_of_state, k, shape, rules, image.dtype)
+    metas, chunks = [np.empty((0,) * image.ndim, plan.dtype)], tuple((length,) for length in shape)
+    return chunked.folded(name, tasks, functools.partial(_merged_top, k), finish, arrays, metas, chunks)[0]
+
+
+def _top_of_state(k, shape, rules, dtype, state):
+    return [_averaged_top(k, shape, rules, np.empty(0, dtype), state)]
 
 
 # --- spatial pyramids

@@ -12,7 +12,7 @@ from . import containers, documents, windows
 from .averages import averaged, checked_weights, counted_pixels
 from .backends.gpu import on_cpu_only
 from .plan import checked_channel_axis, checked_image_dtype, make_plan
-from .pooling import pool, pooled_by, unwrapped
+from .pooling import Rules, pool, pooled_by, unwrapped
 from .reductions import WEIGHTED_AVG, as_float
 from .windows import Sliding, Tables, Taps
 
@@ -95,7 +95,7 @@ def _axis_by_axis(image, vectors, geometry, given):
     channel_axis = checked_channel_axis(given["channel_axis"], image.ndim)
     axes = geometry.axes([length for axis, length in enumerate(image.shape) if axis != channel_axis])
     if given["dtype"] is None and given["out"] is None:
-        given = given | {"dtype": as_float(image.dtype)}
+        given = given | {"dtype": as_float(image.dtype.newbyteorder("="))}
     unfinished = {"cval": given["cval"], "channel_axis": channel_axis, "workers": given["workers"], "dtype": np.float64}
     for axis, vector in enumerate(vectors):
         tables = [windows.whole(table.outputs if a < axis else table.length) for a, table in enumerate(axes)]
@@ -109,40 +109,27 @@ def _axis_by_axis(image, vectors, geometry, given):
 # --- pixels that have weights of their own
 
 
-def _with_image_weights(
-    image,
-    image_weights,
-    geometry,
-    *,
-    cval,
-    mask,
-    nan_policy,
-    min_count,
-    fill_value,
-    channel_axis,
-    dtype,
-    out,
-    workers,
-):
+def _with_image_weights(image, image_weights, geometry, **given):
     """Two weighted averages, of the image times its weights and of these: sum w v x / sum w v.
 
     What does not count has the weight 0, and is not masked: the sum of the window's weights, which cancels between the
     two, might be 0 without it.
     """
-    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
-    make_plan(array.shape, array.dtype, "avg", geometry, cval, nan_policy, min_count, fill_value, channel_axis, dtype)
-    weights = checked_weights(image_weights, array, channel_axis, "image_weights")
+    rules = Rules(**given)
+    array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
+    make_plan(array.shape, array.dtype, "avg", geometry, **rules.of_plan)
+    weights = checked_weights(image_weights, array, rules.channel_axis, "image_weights")
     used = weights > 0 if mask is None else mask & (weights > 0)
-    common = {"channel_axis": channel_axis, "workers": workers}
+    common = {"channel_axis": rules.channel_axis, "workers": rules.workers}
     taps = geometry._replace(footprint=geometry.weights.unweighted, weights=None)
     counts = pooled_by(Sliding, taps, array, "count", mask=used, **common)
     with np.errstate(invalid="ignore", over="ignore"):
         products = np.where(used, np.multiply(array, weights, dtype=np.float64), 0)
     averages = [
         pooled_by(Sliding, geometry, pixels, "avg", cval=value, **common)
-        for pixels, value in ((products, cval), (np.where(used, weights, 0), 1))
+        for pixels, value in ((products, rules.cval), (np.where(used, weights, 0), 1))
     ]
-    return averaged(*averages, counts, image, min_count, fill_value, dtype, out)
+    return averaged(*averages, counts, image, *rules.of_average)
 
 
 # --- binomial weights

@@ -25,7 +25,7 @@ def averaged(totals, weights, counts, image, min_count, fill_value, dtype, out):
         "avg",
         mask=~few,
         fill_value=fill_value,
-        dtype=as_float(np.asarray(image).dtype) if dtype is None and out is None else dtype,
+        dtype=as_float(np.asarray(image).dtype.newbyteorder("=")) if dtype is None and out is None else dtype,
         out=out,
     )
 

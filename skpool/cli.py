@@ -154,11 +154,10 @@ def pyramid_command(options):
     if suffix not in (".zarr", ".tif", ".tiff"):
         raise Failure(f"a pyramid is written to .zarr, .tif or .tiff, got {options.output}")
     source = files.read(options.input)
-    channel_axis = channel_axis_of(source, options)
-    image = files.select(source.image, (slice(None),) * len(source.image.shape), options.input)
-    spatial = image.ndim - (channel_axis is not None)
+    shape, channel_axis = tuple(source.image.shape), channel_axis_of(source, options)
+    spatial = len(shape) - (channel_axis is not None)
     if suffix == ".zarr" and spatial not in (2, 3):
-        raise Failure(f"OME-Zarr has 2 or 3 spatial axes, got shape {image.shape} with channel axis {channel_axis}")
+        raise Failure(f"OME-Zarr has 2 or 3 spatial axes, got shape {shape} with channel axis {channel_axis}")
     downscale = options.downscale or (1,) * (spatial - 2) + (2, 2)[:spatial]
     factors = windows.per_axis(downscale, spatial, "downscale")
     if suffix != ".zarr" and (set(factors[:-2]) - {1} or factors[-2:] not in TIFF_FACTORS):
@@ -170,37 +169,68 @@ def pyramid_command(options):
     if channel_axis is not None:
         pixel.insert(channel_axis, 1.0)
     least = options.min_size or (TILE if options.levels < 0 else 1)
-    sizes = {"channel_axis": channel_axis, "min_size": least}
-    with files.replacing(options.output, options.overwrite) as partial:
-        levels = pool_pyramid(
-            image,
-            options.levels,
-            downscale,
-            reduction=options.reduction,
-            nan_policy=options.nan_policy,
-            workers=options.workers,
-            **sizes,
-            **options.parameters,
-        )
-        levels = of_one_type(levels, options.reduction)
-        transforms = [
-            tuple([number * size for number, size in zip(row, pixel, strict=True)] for row in place)
-            for place in pyramid_transforms(image.shape, options.levels, downscale, **sizes)
-        ]
-        with files.telling("write", options.output):
-            if suffix == ".zarr":
-                rest = (channel_axis, transforms, options.ome, options.unit, options.reduction)
-                files.write_ome_zarr(partial, levels, *rest)
-            else:
-                files.write_tiff_pyramid(partial, levels, channel_axis)
+    transforms = pyramid_transforms(shape, options.levels, downscale, channel_axis=channel_axis, min_size=least)
+    order = list(range(len(shape)))
+    if channel_axis is not None and (suffix == ".zarr" or channel_axis != len(shape) - 1):
+        order.insert(0, order.pop(channel_axis))
+    pyramid = pyramid_of(source, channel_axis, factors, len(transforms) - 1, order, options)
+    with files.replacing(options.output, options.overwrite) as partial, files.telling("write", options.output):
+        if suffix == ".zarr":
+            places = [tuple([row[i] * pixel[i] for i in order] for row in place) for place in transforms]
+            files.write_ome_zarr(partial, pyramid, places, options.ome, options.unit, options.reduction)
+        else:
+            files.write_tiff_pyramid(partial, pyramid)
 
 
-def of_one_type(levels, reduction):
-    """The levels, the image in their type if that holds all its values; a file has one type for all."""
-    dtype = levels[-1].dtype
-    if not np.can_cast(levels[0].dtype, dtype):
-        raise Failure(f"levels of {reduction!r} are {dtype}, which does not hold the image's {levels[0].dtype}")
-    return [levels[0].astype(dtype, copy=False), *levels[1:]]
+def pyramid_of(source, channel_axis, factors, count, order, options):
+    """The `files.Pyramid` of so many levels; `order` has the image's axes in that of the file."""
+    axis = None if channel_axis is None else order.index(channel_axis)
+    if axis is not None:
+        factors = (*factors[:axis], 1, *factors[axis:])
+    shape = tuple(source.image.shape[i] for i in order)
+    shapes = [
+        tuple(-(-n // factor**level) for n, factor in zip(shape, factors, strict=True)) for level in range(count + 1)
+    ]
+    keywords = {"reduction": options.reduction, "nan_policy": options.nan_policy, "workers": options.workers}
+    keywords |= {"channel_axis": axis, **options.parameters}
+    downscale = [factor for i, factor in enumerate(factors) if i != axis]
+    image_dtype = np.dtype(source.image.dtype)
+    first = pool_pyramid(np.zeros(factors, image_dtype), min(count, 1), downscale, **keywords)
+    dtype = of_all_levels(image_dtype, first, options.reduction)
+    whole = tuple(factor**count for factor in factors)  # of the last level, windows are as large
+
+    def pixels(place):
+        own = [place[order.index(i)] for i in range(len(order))]
+        return np.asarray(files.select(source.image, own, options.input)).transpose(order)
+
+    def parts(chunks):
+        places = list(files.tiles(shape, chunks, BLOCK // (2 * image_dtype.itemsize)))
+        for place in progress(places, "pyramid"):
+            try:
+                levels = pool_pyramid(pixels(place), count, downscale, **keywords)
+            except ValueError as error:  # of what the pixels are, not of writing
+                raise Failure(error) from error
+            for number, level in enumerate(levels):
+                yield (
+                    number,
+                    tuple(map(of_level, place, factors, [number] * len(place))),
+                    level.astype(dtype, copy=False),
+                )
+
+    return files.Pyramid(shapes, dtype, axis, whole, lambda place: pixels(place).astype(dtype, copy=False), parts)
+
+
+def of_level(run, factor, number):
+    """The run of a level along an axis that lies on a run of the image."""
+    return slice(run.start // factor**number, -(-run.stop // factor**number))
+
+
+def of_all_levels(dtype, levels, reduction):
+    """The type of the levels, if it holds all values of the image: a file has one type for all."""
+    of_levels = levels[-1].dtype.newbyteorder("=")
+    if not np.can_cast(dtype, of_levels):
+        raise Failure(f"levels of {reduction!r} are {of_levels}, which does not hold the image's {dtype}")
+    return of_levels
 
 
 def for_each_axis(value, count, name):
@@ -351,10 +381,11 @@ class Parser(argparse.ArgumentParser):
 
 FILES = """\
 files, by extension:
-  .npy          read through a memory map, written block by block: both may be larger than memory
+  .npy          read and written block by block: both may be larger than memory
   .zarr         a zarr array, read and written by chunks; or an OME-Zarr image, of which the full resolution is read
                 (needs zarr: pip install 'skpool[zarr]'); x.zarr/0 names an array in it
-  .tif, .tiff   read through a memory map where it is not compressed, else whole; written whole; the first series counts
+  .tif, .tiff   read and written block by block, tiles and compressed strips only where zarr is installed, else whole;
+                of several images in a file the first counts
   .png, .jpg    read and written whole
 
 An output has its name only when it is whole: after an error or Ctrl-C nothing is left. Exit codes: 0, 1 (it failed),
@@ -376,8 +407,8 @@ examples:
   skpool pyramid labels.npy labels.zarr --reduction mode
 
 OUT.zarr is an OME-Zarr image with the channels first, its axes z, y and x, scale and translation of each level in its
-metadata. OUT.tif is tiled, with the levels as SubIFDs of the image. The image is held in memory, unless IN is a .npy or
-an uncompressed TIFF; its levels are in any case.
+metadata. OUT.tif is tiled, with the levels as SubIFDs of the image. Both are written part by part; while a TIFF is, its
+levels lie in files beside it, which need a third of the image's size.
 """
 
 INFO = """\
@@ -392,16 +423,32 @@ def parser_of():
     parser = Parser(
         "skpool",
         description="Pool images in files: reduce each window of an image to one value.",
-        epilog="skpool COMMAND --help tells more, with examples.",
+        epilog="examples:\n"
+        "  skpool pool photo.png small.png --reduction avg\n"
+        "  skpool pyramid slide.tif slide.zarr\n"
+        "  skpool info slide.zarr\n\n"
+        "skpool COMMAND --help tells what each takes, and which files there are.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"skpool {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    pool = _command(commands, "pool", pool_command, POOL, "pool an image by sliding windows")
+    pool = _command(commands, "pool", pool_command, POOL, "pool an image by sliding windows, each to one value")
     sizes = checked("an integer >= 1, or one for each spatial axis as in 1,2,2", _sizes)
     pool.add_argument("--window", type=sizes, default=2, metavar="N[,N...]", help="samples of a window (default: 2)")
-    pool.add_argument("--stride", type=sizes, metavar="N[,N...]", help="samples between windows (default: a window's)")
-    pool.add_argument("--dilation", type=sizes, default=1, metavar="N[,N...]", help="samples between taps (default: 1)")
+    pool.add_argument(
+        "--stride",
+        type=sizes,
+        metavar="N[,N...]",
+        help="samples from one window to the next (default: those of a window)",
+    )
+    pool.add_argument(
+        "--dilation",
+        type=sizes,
+        default=1,
+        metavar="N[,N...]",
+        help="samples from one tap of a window to the next (default: 1)",
+    )
     pool.add_argument(
         "--padding",
         type=checked(
@@ -429,7 +476,7 @@ def parser_of():
     )
     _common(pool, "max")
 
-    pyramid = _command(commands, "pyramid", pyramid_command, PYRAMID, "write an image and its ever smaller levels")
+    pyramid = _command(commands, "pyramid", pyramid_command, PYRAMID, "write an image and ever smaller levels of it")
     pyramid.add_argument(
         "--levels",
         type=checked("an integer >= 0", _at_least(0)),
@@ -479,9 +526,9 @@ def _command(commands, name, function, examples, summary, output=True):
         allow_abbrev=False,
     )
     parser.set_defaults(function=function, parser=parser)
-    parser.add_argument("input", type=Path, metavar="IN", help="the image")
+    parser.add_argument("input", type=Path, metavar="IN", help="file of the image")
     if output:
-        parser.add_argument("output", type=Path, metavar="OUT", help="where the result goes")
+        parser.add_argument("output", type=Path, metavar="OUT", help="file of the result, which tells its format too")
     return parser
 
 
@@ -500,7 +547,7 @@ def _common(parser, reduction):
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a parameter of the reduction, as p=3; may be given several times",
+        help="a parameter of the reduction, as p=3 of lp or q=90 of percentile; may be given several times",
     )
     parser.add_argument(
         "--nan-policy", choices=NAN_POLICIES, default="propagate", help="what a NaN does to its windows"

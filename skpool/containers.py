@@ -47,12 +47,12 @@ def as_array(image):
     return image if is_kept else np.asarray(image)
 
 
-def refuse_lazy(image):
-    """Refuse a dask array, where only arrays in memory will do."""
-    if is_lazy(image):
+def refuse_lazy(array, name="image"):
+    """Refuse a dask array, where only arrays in memory will do; `name` is what an error calls it."""
+    if is_lazy(array):
         raise NotImplementedError(
-            "`image` must be in memory for this function, got a dask array: give it `image.compute()`; `pool`, "
-            "`adaptive_pool`, `global_pool`, `pool_pyramid` and their kin take dask arrays"
+            f"`{name}` must be in memory for this function, got a dask array: give it `{name}.compute()`; `pool`, "
+            "`adaptive_pool`, `global_pool`, `region_pool`, `pool_pyramid` and their kin take dask arrays"
         )
 
 

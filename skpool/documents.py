@@ -118,7 +118,7 @@ _INDICES = (
 
 def _entry(name, kind, meaning):
     """A parameter as numpydoc has it, indented as a docstring is."""
-    stars = "**" if name == "reduction_parameters" else ""
+    stars = "" if kind else "**"
     head = f"    {stars}{name} : {kind}" if kind else f"    {stars}{name}"
     body = textwrap.fill(meaning, 119, initial_indent=" " * 8, subsequent_indent=" " * 8, break_on_hyphens=False)
     return f"{head}\n{body}"

@@ -14,12 +14,13 @@ Fitting learns no more than the shape of an image, so that images may come ravel
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 
 import numpy as np
 
-from . import windows
+from . import documents, windows
 from .adaptive import global_pool, pyramid_cells
 from .pooling import pooled_by
 from .reductions import REDUCTIONS
@@ -171,49 +172,58 @@ class _BatchPooling(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return dict(parameters)
 
 
-class PoolTransformer(_BatchPooling):
-    """Pool every image of a batch by sliding windows, as `skpool.pool` does.
+#: Parameters that are not those of functions, or that a batch makes other ones.
+_OWN_PARAMETERS = {
+    "nan_policy": (
+        '{"propagate", "omit", "raise"}',
+        "A NaN makes the values of its windows NaN, counts nowhere, or is refused, and infinity with it.",
+    ),
+    "image_shape": (
+        "sequence of int, optional",
+        "``(rows, columns)`` or ``(rows, columns, channels)`` of the images that the rows of a 2-D `X` hold. Default: "
+        "these are signals.",
+    ),
+    "reduction_parameters": (
+        "mapping of str to value, optional",
+        'Parameters of the reduction, such as ``{"p": 3}`` for ``"lp"``.',
+    ),
+}
 
-    Parameters
-    ----------
-    window_shape : int or sequence of int, default=2
-        Samples of a window: one number for all spatial axes of an image, or one for each.
-    reduction : str, default="max"
-        Name of the reduction: ``"max"``, ``"avg"``, ``"std"``, ``"median"``, ..., as `skpool.pool` takes it.
-    stride : int or sequence of int, default=None
-        Samples between windows; None: windows lie side by side.
-    padding : int, sequence of int, sequence of (int, int), or {"same", "same_lower", "valid"}, default=0
-        Samples around an image, as `skpool.pool` takes them.
-    dilation : int or sequence of int, default=1
-        Samples between those that a window looks at.
-    ceil_mode : bool, default=True
-        Keep partial windows at the far end.
-    mode : {"ignore", "constant", "edge", "reflect", "symmetric", "wrap"}, default="ignore"
-        What padding holds; ``"ignore"``: nothing that counts.
-    cval : number, default=0
-        What it holds in mode ``"constant"``.
-    nan_policy : {"propagate", "omit", "raise"}, default="propagate"
-        A NaN makes the values of its windows NaN, counts nowhere, or is refused, and infinity with it.
-    dtype : dtype, default=None
-        Type of the features. None: that of `skpool.pool`; float32 stays float32, and maxima of uint8 are uint8.
-    image_shape : sequence of int, default=None
-        ``(rows, columns)`` or ``(rows, columns, channels)`` of the images that the rows of a 2-D `X` hold. None: these
-        are signals.
-    reduction_parameters : mapping of str to value, default=None
-        Parameters of the reduction, such as ``{"p": 3}`` for ``"lp"``.
-    workers : int, default=None
-        Threads. None: as many as are available, one for small batches. Features do not depend on it.
-
+_ATTRIBUTES = """\
     Attributes
     ----------
     image_shape_ : tuple of int
         Shape of one image.
     output_shapes_ : list of tuple of int
-        One entry: the shape of one pooled image. ``features.reshape(-1, *output_shapes_[0])`` are the images again.
+        %s
     n_features_in_ : int
         Samples of one image, channels included.
     feature_names_in_ : ndarray of str
         Names of the features seen in `fit`, where `X` has such names.
+"""
+
+
+def _documented(output_shapes, **own):
+    """Put parameters and attributes into the docstring of a transformer, after its summary."""
+
+    def put(transformer):
+        summary, rest = transformer.__doc__.split("\n\n", 1)
+        parameters = documents.described(inspect.signature(transformer), **_OWN_PARAMETERS | own)
+        transformer.__doc__ = f"{summary}\n\n{parameters}\n{_ATTRIBUTES % output_shapes}\n{rest}"
+        return transformer
+
+    return put
+
+
+@_documented(
+    "One entry: the shape of one pooled image. ``features.reshape(-1, *output_shapes_[0])`` are the images again.",
+    window_shape=(
+        "int or sequence of int",
+        "Samples of a window: one number for all spatial axes of an image, or one for each.",
+    ),
+)
+class PoolTransformer(_BatchPooling):
+    """Pool every image of a batch by sliding windows, as `skpool.pool` does.
 
     See Also
     --------
@@ -291,42 +301,21 @@ class PoolTransformer(_BatchPooling):
         return [pooled_by(windows.Sliding, layout, images, self.reduction, self._parameters(), **keywords)]
 
 
+@_documented(
+    "The grid of each level, with the channels last if there are any.",
+    levels=(
+        "sequence of int or of (int, ...)",
+        "Bins along each spatial axis of an image, level by level: one number for all axes, or one for each.",
+    ),
+    weights=(
+        'sequence of float or "matching", optional',
+        'What the values of each level are multiplied by; the features are then floating point. ``"matching"`` stands '
+        "for those of spatial pyramid matching [2]_.",
+    ),
+    rule=('{"adaptive", "he2014"}', "How bins are placed, as `skpool.spatial_pyramid_pool` tells."),
+)
 class SpatialPyramidPooling(_BatchPooling):
     """Pool every image of a batch over grids of bins, coarse to fine, as `skpool.spatial_pyramid_pool` does.
-
-    Parameters
-    ----------
-    levels : sequence of int or of (int, ...), default=(1, 2, 4)
-        Bins along each spatial axis of an image, level by level: one number for all axes, or one for each.
-    reduction : str, default="max"
-        Name of the reduction, as `skpool.pool` takes it.
-    weights : sequence of float or "matching", default=None
-        What the values of each level are multiplied by; the features are then floating point. ``"matching"`` stands
-        for those of spatial pyramid matching [2]_.
-    rule : {"adaptive", "he2014"}, default="adaptive"
-        How bins are placed, as `skpool.spatial_pyramid_pool` tells.
-    nan_policy : {"propagate", "omit", "raise"}, default="propagate"
-        A NaN makes the values of its bins NaN, counts nowhere, or is refused, and infinity with it.
-    dtype : dtype, default=None
-        Type of the values, before weights. None: that of `skpool.pool`.
-    image_shape : sequence of int, default=None
-        ``(rows, columns)`` or ``(rows, columns, channels)`` of the images that the rows of a 2-D `X` hold. None: these
-        are signals.
-    reduction_parameters : mapping of str to value, default=None
-        Parameters of the reduction, such as ``{"p": 3}`` for ``"lp"``.
-    workers : int, default=None
-        Threads. None: as many as are available, one for small batches. Features do not depend on it.
-
-    Attributes
-    ----------
-    image_shape_ : tuple of int
-        Shape of one image.
-    output_shapes_ : list of tuple of int
-        The grid of each level, with the channels last if there are any.
-    n_features_in_ : int
-        Samples of one image, channels included.
-    feature_names_in_ : ndarray of str
-        Names of the features seen in `fit`, where `X` has such names.
 
     See Also
     --------
@@ -394,35 +383,19 @@ class SpatialPyramidPooling(_BatchPooling):
         return [(number, *place) for place in np.ndindex(shape)]
 
 
+@_documented(
+    "One entry: ``(channels,)``, or ``(1,)`` for images without channels.",
+    reduction=(
+        "str",
+        'Name of the reduction, as `skpool.pool` takes it, or ``"top_k_avg"``, the mean of the k largest samples.',
+    ),
+    reduction_parameters=(
+        "mapping of str to value, optional",
+        'Parameters of the reduction, such as ``{"k": 10}`` for ``"top_k_avg"``.',
+    ),
+)
 class GlobalPooling(_BatchPooling):
     """Reduce every image of a batch to one value for each channel, as `skpool.global_pool` does.
-
-    Parameters
-    ----------
-    reduction : str, default="avg"
-        Name of the reduction, as `skpool.pool` takes it, or ``"top_k_avg"``, the mean of the k largest samples.
-    nan_policy : {"propagate", "omit", "raise"}, default="propagate"
-        A NaN makes the value of its channel NaN, counts nowhere, or is refused, and infinity with it.
-    dtype : dtype, default=None
-        Type of the features. None: that of `skpool.pool`.
-    image_shape : sequence of int, default=None
-        ``(rows, columns)`` or ``(rows, columns, channels)`` of the images that the rows of a 2-D `X` hold. None: these
-        are signals.
-    reduction_parameters : mapping of str to value, default=None
-        Parameters of the reduction, such as ``{"k": 10}`` for ``"top_k_avg"``.
-    workers : int, default=None
-        Threads. None: as many as are available, one for small batches. Features do not depend on it.
-
-    Attributes
-    ----------
-    image_shape_ : tuple of int
-        Shape of one image.
-    output_shapes_ : list of tuple of int
-        One entry: ``(channels,)``, or ``(1,)`` for images without channels.
-    n_features_in_ : int
-        Samples of one image, channels included.
-    feature_names_in_ : ndarray of str
-        Names of the features seen in `fit`, where `X` has such names.
 
     See Also
     --------

@@ -7,9 +7,13 @@ gets its values in blocks, in row-major order, and goes to a name of its own bes
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import itertools
+import math
 import os
 import shutil
+import tempfile
+import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -103,8 +107,23 @@ def _read_tiff(path):
         series = file.series[0]
         channels = [series.axes.index(letter) for letter in "SC" if letter in series.axes]
         levels = [Level(str(number), level.shape) for number, level in enumerate(series.levels)]
-        image = series.asarray() if series.dataoffset is None else tifffile.memmap(path, mode="r")
+        if series.dataoffset is not None:
+            image = tifffile.memmap(path, mode="r")
+        elif len(series.keyframe.dataoffsets) > 1 and series.dtype.kind != "b" and importlib.util.find_spec("zarr"):
+            image = _segments(path)
+        else:
+            image = series.asarray()
     return Source(image, channels[0] if channels else None, levels)
+
+
+def _segments(path):
+    """A TIFF in tiles or strips as a zarr array, which reads those that it is asked for."""
+    import tifffile
+
+    store = tifffile.imread(path, aszarr=True, series=0, level=0)
+    image = _zarr().open(store, mode="r")
+    weakref.finalize(image, store.close)
+    return image
 
 
 def _zarr():
@@ -213,6 +232,24 @@ def _chunks(shape, side=512):
     return (1,) * (len(shape) - 2) + tuple(min(max(length, 1), side) for length in shape[-2:])
 
 
+def _tiff(path, shape, dtype, channel_axis):
+    """A TIFF, written block by block where pixels are whole bytes."""
+    return (_Tiff if dtype.kind == "b" or 0 in shape else _TiffStream)(path, shape, dtype, channel_axis)
+
+
+class _TiffStream(_Stream):
+    """A TIFF without compression: its header and a run of pixels."""
+
+    def __init__(self, path, shape, dtype, channel_axis):
+        import tifffile
+
+        self.chunks = (1,) * len(shape)
+        layout = _tiff_layout(shape, dtype, channel_axis)
+        start, _ = tifffile.imwrite(path, shape=shape, dtype=dtype, returnoffset=True, **layout)
+        self.file = open(path, "r+b")  # noqa: SIM115 (`close` closes it)
+        self.file.seek(start)
+
+
 class _Held:
     """A file that is written at the end, its values held in memory until then."""
 
@@ -237,12 +274,14 @@ class _Tiff(_Held):
     def write(self):
         import tifffile
 
-        tifffile.imwrite(self.path, self.array, **_tiff_layout(self.array.shape, self.channel_axis))
+        tifffile.imwrite(self.path, self.array, **_tiff_layout(self.array.shape, self.array.dtype, self.channel_axis))
 
 
-def _tiff_layout(shape, channel_axis):
+def _tiff_layout(shape, dtype, channel_axis):
     if channel_axis is None or channel_axis != len(shape) - 1:
         return {"photometric": "minisblack"}
+    if dtype.kind == "b":  # tifffile packs their bits wrongly
+        raise Failure(f"a TIFF holds booleans without channels, or with channels first, got shape {shape}")
     return {"photometric": "rgb" if shape[-1] in (3, 4) else "minisblack", "planarconfig": "contig"}
 
 
@@ -290,8 +329,8 @@ FORMATS = {
     ".png": Format(_read_picture, _Picture, True),
     ".jpg": Format(_read_picture, _Jpeg, True),
     ".jpeg": Format(_read_picture, _Jpeg, True),
-    ".tif": Format(_read_tiff, _Tiff),
-    ".tiff": Format(_read_tiff, _Tiff),
+    ".tif": Format(_read_tiff, _tiff),
+    ".tiff": Format(_read_tiff, _tiff),
     ".zarr": Format(_read_zarr, _Chunks),
 }
 
@@ -327,75 +366,129 @@ def written(path, overwrite, shape, dtype, channel_axis):
 def tiles(shape, chunks, samples):
     """Slices of blocks of about so many samples and of whole chunks, in row-major order.
 
-    Where chunks are single samples, every block is a run of the array.
+    Where chunks are single samples, every block is a run of the array. The last block along an axis takes what is less
+    than a chunk with it.
     """
-    sizes = []
+    spans = []
     for length, chunk in zip(reversed(shape), reversed(chunks), strict=True):
-        sizes.insert(0, max(min(length, max(chunk, samples // chunk * chunk)), 1))
-        samples //= sizes[0]
-    steps = [range(0, length, size) for length, size in zip(shape, sizes, strict=True)]
-    for begins in itertools.product(*steps):
-        ends = (min(begin + size, length) for begin, size, length in zip(begins, sizes, shape, strict=True))
-        yield tuple(map(slice, begins, ends))
+        size = max(min(length, max(chunk, samples // chunk * chunk)), 1)
+        samples //= size
+        begins = list(range(0, length, size))
+        if len(begins) > 1 and length - begins[-1] < chunk:
+            begins.pop()
+        spans.insert(0, list(map(slice, begins, [*begins[1:], length])))
+    yield from itertools.product(*spans)
 
 
 # --- pyramids
 
 
-def write_tiff_pyramid(path, levels, channel_axis):
-    """Tiled levels, those below the image as its SubIFDs; channels come first or last."""
+class Pyramid(NamedTuple):
+    """An image and its levels, to be written while they are computed. Axes are those of the file.
+
+    Attributes
+    ----------
+    shapes : list of tuple of int
+        Of the image and of its levels.
+    dtype : numpy.dtype
+        Of all of them.
+    channel_axis : int or None
+    whole : tuple of int
+        Samples of the image along each axis that a part has at least, or a multiple of.
+    image : callable
+        Slices -> that part of the image.
+    parts : callable
+        ``chunks`` -> (number of a level, its slices, values) of parts of the image that are whole chunks, in row-major
+        order.
+    """
+
+    shapes: list
+    dtype: np.dtype
+    channel_axis: int | None
+    whole: tuple
+    image: Callable
+    parts: Callable
+
+
+#: Side of the tiles of a TIFF.
+_TIFF_TILE = 256
+
+
+def write_tiff_pyramid(path, pyramid):
+    """Tiled levels, those below the image as its SubIFDs; channels come first or last.
+
+    A TIFF is written level by level: the image is read once more, and its levels wait in files beside the target.
+    """
     import tifffile
 
-    image = levels[0]
-    if channel_axis is not None and channel_axis != image.ndim - 1:
-        levels, channel_axis = [np.moveaxis(level, channel_axis, 0) for level in levels], 0
-        image = levels[0]
-    layout = _tiff_layout(image.shape, channel_axis) | {"tile": (256, 256)}
-    big = sum(level.nbytes for level in levels) > 2**32 - 2**25  # offsets of the classic format have 32 bits
-    with tifffile.TiffWriter(path, bigtiff=big) as file:
-        file.write(image, subifds=len(levels) - 1, **layout)
-        for level in levels[1:]:
-            file.write(level, subfiletype=1, **layout)
+    shape, dtype = pyramid.shapes[0], pyramid.dtype
+    layout = _tiff_layout(shape, dtype, pyramid.channel_axis)
+    rows = len(shape) - (3 if "planarconfig" in layout else 2)
+    samples = sum(math.prod(shape) for shape in pyramid.shapes)
+    big = samples * dtype.itemsize > 2**32 - 2**25  # offsets of the classic format have 32 bits
+    with tempfile.TemporaryDirectory(prefix=f".{path.stem}.", dir=path.parent) as folder:
+        paths = [os.path.join(folder, f"{number}.npy") for number in range(len(pyramid.shapes))]
+        streams = [_Stream(*given, dtype, None) for given in zip(paths, pyramid.shapes, strict=True)]
+        with contextlib.ExitStack() as stack:
+            for stream in streams:
+                stack.callback(stream.close, True)
+            for number, place, values in pyramid.parts(pyramid.whole[: rows + 1] + shape[rows + 1 :]):
+                if number:
+                    streams[number].put(place, values)
+        with tifffile.TiffWriter(path, bigtiff=big) as file:
+            for number, shape in enumerate(pyramid.shapes):
+                read = np.load(paths[number], mmap_mode="r").__getitem__ if number else pyramid.image
+                kind = {"subfiletype": 1} if number else {"subifds": len(paths) - 1}
+                tile = (_TIFF_TILE, _TIFF_TILE)
+                file.write(_tiff_tiles(read, shape, rows), shape=shape, dtype=dtype, tile=tile, **kind, **layout)
 
 
-def write_ome_zarr(path, levels, channel_axis, transforms, version, unit, reduction):
+def _tiff_tiles(read, shape, rows):
+    """Tiles of each plane in turn, row by row; the axis of rows comes before that of columns."""
+    for plane in np.ndindex(shape[:rows]):
+        for top in range(0, shape[rows], _TIFF_TILE):
+            place = (*(slice(index, index + 1) for index in plane), slice(top, top + _TIFF_TILE))
+            band = read(place + (slice(None),) * (len(shape) - len(place)))
+            band = band.reshape(band.shape[rows:])
+            for left in range(0, shape[rows + 1], _TIFF_TILE):
+                yield np.ascontiguousarray(band[:, left : left + _TIFF_TILE])
+
+
+def write_ome_zarr(path, pyramid, transforms, version, unit, reduction):
     """A group with `multiscales`, as OME-NGFF 0.4 or 0.5 has it: the channels first.
 
     Parameters
     ----------
     path : Path
-    levels : list of ndarray
-    channel_axis : int or None
+    pyramid : Pyramid
     transforms : list of (sequence of float, sequence of float)
-        Scale and translation of each level, in the order of the axes of `levels`.
+        Scale and translation of each level.
     version : {"0.4", "0.5"}
     unit : str or None
         Of the spatial axes.
     reduction : str
         What made the levels.
     """
-    names = "zyx"[-(levels[0].ndim - (channel_axis is not None)) :]
-    space = [{"name": name, "type": "space", **({"unit": unit} if unit else {})} for name in names]
-    axes = [*([] if channel_axis is None else [{"name": "c", "type": "channel"}]), *space]
-    datasets = []
-    order = list(range(levels[0].ndim))
-    if channel_axis is not None:
-        order.insert(0, order.pop(channel_axis))
+    shape, channels = pyramid.shapes[0], pyramid.channel_axis is not None
+    space = [
+        {"name": name, "type": "space", **({"unit": unit} if unit else {})} for name in "zyx"[channels - len(shape) :]
+    ]
+    axes = [*[{"name": "c", "type": "channel"}] * channels, *space]
     zarr_format = {"0.4": 2, "0.5": 3}[version]
+    options = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+    if zarr_format == 3:
+        options = {"dimension_names": [axis["name"] for axis in axes]}
     group = _zarr().open_group(str(path), mode="w-", zarr_format=zarr_format)
-    for number, (level, place) in enumerate(zip(levels, transforms, strict=True)):
-        array = level.transpose(order)
-        options = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
-        if zarr_format == 3:
-            options = {"dimension_names": [axis["name"] for axis in axes]}
-        chunks = _chunks(array.shape)
-        dtype = array.dtype.newbyteorder("=")
-        stored = group.create_array(str(number), shape=array.shape, dtype=dtype, chunks=chunks, **options)
-        for tile in tiles(array.shape, chunks, 2**24):
-            stored[tile] = array[tile]
+    stored, datasets = [], []
+    for number, (shape, place) in enumerate(zip(pyramid.shapes, transforms, strict=True)):
+        given = {"shape": shape, "dtype": pyramid.dtype, "chunks": _chunks(shape)}
+        stored.append(group.create_array(str(number), **given, **options))
         kinds = ("scale", "translation")
-        placed = [{"type": kind, kind: [row[i] for i in order]} for kind, row in zip(kinds, place, strict=True)]
+        placed = [{"type": kind, kind: list(row)} for kind, row in zip(kinds, place, strict=True)]
         datasets.append({"path": str(number), "coordinateTransformations": placed})
+    chunks = tuple(-(-chunk // least) * least for chunk, least in zip(_chunks(shape), pyramid.whole, strict=True))
+    for number, place, values in pyramid.parts(chunks):
+        stored[number][place] = values
     entry = {"name": "image", "axes": axes, "datasets": datasets, "type": reduction}
     if version == "0.4":
         group.attrs["multiscales"] = [{"version": version, **entry}]

@@ -42,7 +42,7 @@ def pooled_whole(kind, layout, image, reduction, parameters, *, mask, out, chann
     if mask is not None:
         mask = checked_lazy_mask(mask, image, plan.channel_axis)
     along, rows = _strips_of(plan, image.chunks)
-    if return_indices or containers.is_masked(image) or not _is_exact(plan, rows):
+    if return_indices or containers.is_masked(image) or not is_exact(plan, rows):
         what = f"`reduction` {reduction!r}" + (" with indices" if return_indices else "")
         raise NotImplementedError(
             f"{what} of {image.dtype} in several chunks to {plan.dtype} has no exact merge: rechunk the image to one "
@@ -77,7 +77,7 @@ def _strips_of(plan, chunks):
     return along, rows
 
 
-def _is_exact(plan, rows):
+def is_exact(plan, rows):
     """Whether the reduction of a plan can be merged from strips of so many rows, bit for bit."""
     dtype = plan.image_dtype
     natural = plan.reduction.result(dtype.newbyteorder("="))
@@ -146,11 +146,11 @@ class _Strips:
         import dask.array as da
 
         total = self.total()
-        compute = functools.partial(_finished, function, plan=self.plan)
+        compute = functools.partial(finished, function, plan=self.plan)
         return da.map_blocks(compute, total, *values, dtype=self.plan.dtype, meta=np.empty((0,) * self.image.ndim))
 
 
-def _finished(function, total, *values, plan):
+def finished(function, total, *values, plan):
     """What a task of `_Strips.finished` gives."""
     with np.errstate(all="ignore"):
         result = function(plan, total, *values).astype(plan.dtype, copy=False)
@@ -201,6 +201,9 @@ def _largest_or_smallest(strips):
     value = strips.extremum(plan.reduction.name, dtype=plan.dtype, fill_value=plan.fill_value)
     return strips.finished(_same, value)
 
+
+#: How results follow from states: ``(plan, count, *states) -> values``.
+FINISHES = {"range": _range, "count": _sum, "sum": _sum, "avg": _average}
 
 #: How each reduction is merged from strips.
 _MERGES = {

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -116,6 +117,31 @@ def _overlap(a, b):
         return np.shares_memory(a, b, max_work=100_000)
     except np.exceptions.TooHardError:
         return True
+
+
+class Rules(NamedTuple):
+    """What `pooled_by` takes by keyword, for functions that pool in a way of their own."""
+
+    cval: object = 0
+    mask: object = None
+    nan_policy: str = "propagate"
+    min_count: int = 1
+    fill_value: object = None
+    channel_axis: int | None = None
+    dtype: object = None
+    out: object = None
+    workers: int | None = None
+
+    @property
+    def of_plan(self):
+        """What `make_plan` takes of them."""
+        names = ("cval", "nan_policy", "min_count", "fill_value", "channel_axis", "dtype")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def of_average(self):
+        """What `skpool.averages.averaged` takes of them, in its order."""
+        return self.min_count, self.fill_value, self.dtype, self.out
 
 
 def pooled_by(

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 import operator
+from dataclasses import replace
 
 import numpy as np
 
+from . import containers, merging
+from .backends import chunked
 from .backends import labels as backend
 from .backends.gpu import on_cpu_only
 from .plan import checked_dtype, make_plan, plan_for, representable
-from .pooling import checked_mask, taken_return_indices, unwrapped
+from .pooling import checked_lazy_mask, checked_mask, pool, taken_return_indices, unwrapped
 from .reductions import REDUCTIONS
 from .threads import check_workers
-from .windows import Sliding
+from .windows import Bins, Sliding
 
 __all__ = ["region_pool", "region_unpool"]
 
 
 def _checked_label_image(label_image):
-    """`label_image` as an array of integers."""
+    """`label_image` as an array of integers; a dask array as it is."""
+    if containers.is_labelled(label_image):
+        label_image = label_image.data
     if isinstance(label_image, np.ma.MaskedArray):
         raise TypeError("`label_image` must be a plain array, got a masked one: give its mask as `mask`")
-    label_image = np.asarray(label_image)
+    lazy = containers.is_lazy(label_image)
+    label_image = containers.checked_lazy(label_image, "label_image") if lazy else np.asarray(label_image)
     if label_image.dtype.kind not in "biu":
         raise TypeError(f"`label_image` must be boolean or integer, got dtype {label_image.dtype}")
     return label_image
@@ -124,11 +132,13 @@ def region_pool(
     ----------
     image : (..., rows, columns) array_like
         Boolean, integer or floating point of at most 64 bits, in any memory layout; never modified, rescaled or
-        clipped. A masked array's mask is honoured, and gives a masked array. Anything else goes through
-        `numpy.asarray`.
+        clipped. A masked array's mask is honoured, and gives a masked array. A dask array gives one that is computed
+        later, with the same bits for any chunks, where states of chunks merge exactly: max, min, range and count, and
+        sum and avg of integers. Anything else goes through `numpy.asarray`.
     label_image : (..., rows, columns) array_like
         Boolean or integer, of the shape of the image's spatial axes: pixels of the same label are one region, be they
-        neighbours or not. Labels are not negative, but for `background`.
+        neighbours or not. Labels are not negative, but for `background`. A dask array needs `labels`, for the result
+        has a row for each.
     reduction : str
         Name of the reduction: {reductions}.
     labels : sequence of int, optional
@@ -214,8 +224,11 @@ def region_pool(
     >>> region_pool(image, label_image, "count", background=None, return_labels=True)
     (array([1, 2, 3]), array([0, 1, 7]))
     """
+    if containers.is_labelled(image):
+        image, mask = image.data, containers.aligned(mask, image)
+    lazy = containers.is_lazy(image) or containers.is_lazy(label_image)
     masked_array = isinstance(image, np.ma.MaskedArray)
-    image, mask = unwrapped(image, mask, channel_axis)
+    image, mask = unwrapped(image, mask, channel_axis, lazy=lazy)
     label_image = _checked_label_image(label_image)
     return_indices = taken_return_indices(reduction, reduction_parameters)
     if not isinstance(return_labels, bool | np.bool_):
@@ -244,6 +257,10 @@ def region_pool(
         raise ValueError(
             f"`label_image` must have the shape of the image's spatial axes {spatial}, got {label_image.shape}"
         )
+    if lazy:
+        given = {"labels": labels, "background": background, "nan_policy": nan_policy, "channel_axis": axis}
+        results = _lazily(plan, image, label_image, mask, return_indices, **given)
+        return results if return_labels else results[0] if len(results) == 2 else results[:-1]
     mask = None if mask is None else _channels_last(checked_mask(mask, image, channel_axis), axis)
     regions = _Regions(label_image, labels, background, workers)
     image = _channels_last(image, axis)
@@ -264,6 +281,110 @@ def region_pool(
     if return_labels:
         given.append(regions.rows)
     return given[0] if len(given) == 1 else tuple(given)
+
+
+# --- dask arrays: states of regions for each chunk, merged
+
+#: What is merged for each reduction that merges exactly, beside the counts.
+_STATES = {"max": ("max",), "min": ("min",), "range": ("max", "min"), "count": (), "sum": ("sum",), "avg": ("sum",)}
+
+
+def _lazily(plan, image, label_image, mask, return_indices, *, labels, background, nan_policy, channel_axis):
+    """`region_pool` for dask arrays: values, places if asked for, and labels."""
+    import dask.array as da
+    from dask.base import tokenize
+
+    plan = replace(plan, axes=Bins(1).axes(image.shape))  # one window, which counts as many samples as a region may
+    name = plan.reduction.name
+    if name not in _STATES or containers.is_masked(image) or not merging.is_exact(plan, 0):
+        raise NotImplementedError(
+            f"`reduction` {name!r} of {image.dtype} to {plan.dtype} has no exact merge over the chunks of a dask array"
+            f"{' of masked arrays' if containers.is_masked(image) else ''}: give it `image.compute()`; max, min, range "
+            "and count have one, and sum and avg of integers"
+        )
+    if labels is not None:
+        rows = labels
+    elif not containers.is_lazy(label_image):
+        rows = np.unique(label_image)
+        rows = rows if background is None else rows[rows != background]
+        if rows.size and rows[0] < 0:
+            raise ValueError(f"`label_image` must be >= 0 wherever it is not `background`, got {rows[0]}")
+    else:
+        raise ValueError("`labels` must be given for a dask array of labels, got None: the result has one row for each")
+    spatial = [number for number in range(image.ndim) if number != channel_axis]
+    if not containers.is_lazy(image):
+        chunks = dict(zip(spatial, label_image.chunks, strict=True))
+        image = da.from_array(image, chunks=tuple(chunks.get(axis, -1) for axis in range(image.ndim)))
+    image = image if channel_axis is None else image.rechunk({channel_axis: -1})
+    of_spatial = tuple(image.chunks[axis] for axis in spatial)
+    arrays = [image, da.asarray(label_image).rechunk(of_spatial)]
+    if mask is not None:
+        mask = da.asarray(checked_lazy_mask(mask, image, channel_axis))
+        arrays.append(mask.rechunk(image.chunks if mask.ndim == image.ndim else of_spatial))
+    given = {"labels": rows, "background": background, "nan_policy": nan_policy, "channel_axis": channel_axis}
+    compute = functools.partial(_states, _STATES[name], image.shape, **given)
+    starts = [[0, *itertools.accumulate(sizes)][:-1] for sizes in image.chunks]
+    tasks = []
+    for place in np.ndindex(image.numblocks):
+        corner = tuple(along[number] for along, number in zip(starts, place, strict=True))
+        places = [place if array.ndim == image.ndim else tuple(place[axis] for axis in spatial) for array in arrays]
+        tasks.append((compute, corner, *((array.name, *own) for array, own in zip(arrays, places, strict=True))))
+    token = tokenize([array.name for array in arrays], chunked.described(plan), given, return_indices)
+    shape = (rows.size,) if channel_axis is None else (rows.size, image.shape[channel_axis])
+    types = [plan.dtype, *[np.dtype(np.int64)] * return_indices]
+    metas = [np.empty((0,) * len(shape), dtype) for dtype in types]
+    merge = functools.partial(_merged, _STATES[name])
+    finish = functools.partial(_finished, plan)
+    chunks = tuple((length,) for length in shape)
+    return (*chunked.folded(f"skpool-region-{name}-{token}", tasks, merge, finish, arrays, metas, chunks), rows)
+
+
+def _states(names, shape, corner, image, label_image, mask=None, **given):
+    """What a chunk that begins at a corner gives: counts, then sums, or extrema and their places in the image."""
+    states = [region_pool(image, label_image, "count", mask=mask, workers=1, **given)]
+    for name in names:
+        if name == "sum":
+            states.append(region_pool(image, label_image, "sum", mask=mask, workers=1, **given))
+            continue
+        values, places = region_pool(image, label_image, name, return_indices=True, mask=mask, workers=1, **given)
+        inside = np.unravel_index(np.maximum(places, 0), image.shape)
+        flat = np.ravel_multi_index(tuple(map(np.add, inside, corner)), shape)
+        states.append((values, np.where(places < 0, -1, flat)))
+    return states
+
+
+def _merged(names, states):
+    """One state of several: extrema are those of the first places in the image."""
+    counts, *others = zip(*states, strict=True)
+    merged = [functools.reduce(np.add, counts)]
+    for name, parts in zip(names, others, strict=True):
+        merge = (
+            np.add if name == "sum" else functools.partial(_first_extremum, np.greater if name == "max" else np.less)
+        )
+        merged.append(functools.reduce(merge, parts))
+    return merged
+
+
+def _first_extremum(beats, one, other):
+    """The better of two extrema: NaN beats all, and of equal ones the first does."""
+    (values, places), (others, other_places) = one, other
+    nan, other_nan = values != values, others != others
+    better = beats(others, values) & ~nan | (other_nan & ~nan)
+    same = (others == values) | (nan & other_nan)
+    taken = (other_places >= 0) & ((places < 0) | better | (same & (other_places < places)))
+    return np.where(taken, others, values), np.where(taken, other_places, places)
+
+
+def _finished(plan, state):
+    """Values, and places of an extremum, from a state."""
+    counts, *others = state
+    name, few = plan.reduction.name, counts < plan.min_count
+    if name in ("max", "min"):
+        [(values, places)] = others
+        given = {"mask": ~few, "dtype": plan.dtype, "fill_value": plan.fill_value, "workers": 1}
+        return [pool(values, 1, name, **given) if values.size else values.astype(plan.dtype), np.where(few, -1, places)]
+    values = [other[0] if isinstance(other, tuple) else other for other in others] or [counts]
+    return [merging.finished(merging.FINISHES[name], counts, *values, plan=plan)]
 
 
 def _channels_last(array, axis):
@@ -341,6 +462,8 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     array([[ 1.5,  1.5, -1. ],
            [ 6. ,  6. ,  6. ]])
     """
+    containers.refuse_lazy(values, "values")
+    containers.refuse_lazy(label_image, "label_image")
     values = np.asarray(values)
     label_image = _checked_label_image(label_image)
     dtype = checked_dtype(values.dtype, "values")

@@ -31,6 +31,7 @@ def _checked_shape(shape):
 
 
 def _checked_values(values):
+    containers.refuse_lazy(values, "values")
     values = np.asarray(values)
     return values.astype(checked_dtype(values.dtype, "values"), copy=False)
 
@@ -166,6 +167,7 @@ def avg_unpool(
     >>> avg_unpool([3.0, 6.0], (4,), 3, stride=1)
     array([1., 3., 3., 2.])
     """
+    containers.refuse_lazy(values, "values")
     values = _checked_values(np.ma.filled(values, 0))
     result = as_float(values.dtype) if dtype is None else checked_dtype(dtype)
     layout = Sliding(window_shape, stride, padding, dilation, ceil_mode)

@@ -12,14 +12,12 @@ import os
 from contextvars import ContextVar
 from types import SimpleNamespace
 
-from . import dropin
-
 __all__ = ["can_has", "get_implementation", "information"]
 
-#: Functions by scikit-image's names for them.
+#: Names of functions by scikit-image's names for them.
 FUNCTIONS = {
-    "skimage.measure:block_reduce": dropin.block_reduce,
-    "skimage.transform:downscale_local_mean": dropin.downscale_local_mean,
+    "skimage.measure:block_reduce": "block_reduce",
+    "skimage.transform:downscale_local_mean": "downscale_local_mean",
 }
 
 # The drop-ins hand what they do not compute to scikit-image, whose dispatcher must then not come back here.
@@ -38,7 +36,9 @@ def can_has(name, *args, **kwargs):
 
 def get_implementation(name):
     """The function that takes over."""
-    function = FUNCTIONS[name]
+    from . import dropin  # here: scikit-image imports this module where nothing is pooled, too
+
+    function = getattr(dropin, FUNCTIONS[name])
 
     @functools.wraps(function)
     def implementation(*args, **kwargs):

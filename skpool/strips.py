@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from . import containers
 from .backends.gpu import on_cpu_only
-from .plan import NAN_POLICIES, checked_channel_axis, checked_image_dtype, representable
-from .pooling import checked_mask, pool, unwrapped
+from .plan import NAN_POLICIES, axes_of, checked_channel_axis, checked_image_dtype, representable
+from .pooling import checked_lazy_mask, checked_mask, pool, unwrapped
 from .reductions import as_sum, reduction_named
+from .windows import Sliding
 
 __all__ = ["corner_pool", "strip_pool"]
 
@@ -41,7 +43,10 @@ _BLOCK = 2**18
 
 
 def _running_maximum(image, axis, backwards):
-    """For every sample the largest of those up to it along an axis, or of those from it on if `backwards`."""
+    """For every sample the largest of those up to it along an axis, or of those from it on if `backwards`.
+
+    Zeros are positive: which of two zeros `numpy.maximum` gives depends on where they lie.
+    """
     if not image.size:
         return image.copy()
     if math.prod(image.shape[axis + 1 :]) >= _LONG_LINE:
@@ -66,6 +71,8 @@ def _line_by_line(image, axis, backwards):
     result[0] = source[0]
     for before, line, place in zip(result[:-1], source[1:], result[1:], strict=True):
         np.maximum(before, line, out=place)
+        _make_zeros_positive(before)
+    _make_zeros_positive(result[-1])
     return running
 
 
@@ -82,6 +89,12 @@ def _scan(rows, result, spare, step, backwards):
         rows, turn, step = target, 1 - turn, 2 * step
     if rows is not result:
         result[...] = rows
+    _make_zeros_positive(result)
+
+
+def _make_zeros_positive(values):
+    if values.dtype.kind == "f":
+        values += 0
 
 
 def _lowest(dtype):
@@ -142,7 +155,7 @@ def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="prop
     Returns
     -------
     pooled : ndarray
-        Of the image's shape; of its dtype for a side, of that of `sum_pool` for a corner.
+        Of the image's shape; of its dtype for a side, of that of `sum_pool` for a corner. Zeros are positive.
 
     Raises
     ------
@@ -177,8 +190,12 @@ def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="prop
            [ 5, 10,  0]])
     """
     sides = _checked_corner(corner)
+    if containers.is_labelled(image):
+        given = {"mask": containers.aligned(mask, image), "nan_policy": nan_policy, "fill_value": fill_value}
+        pooled = corner_pool(image.data, corner, channel_axis=channel_axis, **given)
+        return containers.labelled(pooled, image, axes_of(image.shape, channel_axis, Sliding(1)))
     masked_array = isinstance(image, np.ma.MaskedArray)
-    image, mask = unwrapped(image, mask, channel_axis)
+    image, mask = unwrapped(image, mask, channel_axis, lazy=True)
     dtype = checked_image_dtype(image.dtype).newbyteorder("=")
     channel_axis = checked_channel_axis(channel_axis, image.ndim)
     spatial = [axis for axis in range(image.ndim) if axis != channel_axis]
@@ -189,23 +206,62 @@ def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="prop
     result = as_sum(dtype) if len(sides) == 2 else dtype
     default_fill = math.nan if result.kind == "f" else 0
     fill = representable(default_fill if fill_value is None else fill_value, result, "fill_value")
+    runs = [(spatial[axis], backwards) for axis, backwards in map(_SIDES.get, sides)]
+    if containers.is_lazy(image):
+        return _lazily(image, mask, nan_policy, channel_axis, runs, result, fill)
     counted = _counted(image, mask, nan_policy, channel_axis)
     values = image.astype(dtype, copy=False) if counted is None else np.where(counted, image, _lowest(dtype))
-    runs = [(spatial[axis], backwards) for axis, backwards in map(_SIDES.get, sides)]
-    pooled = _sum([_running_maximum(values, *run) for run in runs], result)
+    pooled = _sum_of(*(_running_maximum(values, *run) for run in runs), dtype=result)
     if counted is None:
         return np.ma.MaskedArray(pooled, fill_value=fill) if masked_array else pooled
-    found = np.logical_and.reduce([_running_maximum(counted, *run) for run in runs])
+    found = _all(*(_running_maximum(counted, *run) for run in runs))
     pooled[~found] = fill
     return np.ma.MaskedArray(pooled, ~found, fill_value=fill) if masked_array else pooled
 
 
-def _sum(parts, dtype):
+def _all(*parts):
+    """Where all of them are true."""
+    return np.logical_and.reduce(parts)
+
+
+def _sum_of(*parts, dtype):
     """The one part, or the sum of the two."""
     if len(parts) == 1:
         return parts[0]
     with np.errstate(all="ignore"):  # infinities of both signs
         return np.add(*parts, out=parts[0]) if parts[0].dtype == dtype else np.add(*parts, dtype=dtype)
+
+
+def _lazily(image, mask, nan_policy, channel_axis, runs, result, fill):
+    """`corner_pool` for a dask array; tasks that run along a side have whole lines."""
+    import dask.array as da
+
+    if containers.is_masked(image):
+        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    _counted(np.empty((0,) * image.ndim, image.dtype), None, nan_policy, channel_axis)  # it checks the policy
+    values, counted = image.astype(image.dtype.newbyteorder("="), copy=False), None
+    if mask is not None:
+        mask = checked_lazy_mask(mask, image, channel_axis)
+        counted = da.asarray(mask) if mask.ndim == image.ndim else da.expand_dims(da.asarray(mask), channel_axis)
+        counted = da.broadcast_to(counted, image.shape).rechunk(image.chunks)
+    if nan_policy != "propagate" and image.dtype.kind == "f":
+        counted = da.ones_like(image, dtype=np.bool_) if counted is None else counted
+        counted = da.map_blocks(_counted, image, counted, nan_policy, None, dtype=np.bool_, meta=counted._meta)
+    if counted is not None:
+        values = da.where(counted, values, _lowest(values.dtype))
+
+    def along(array, axis, backwards):
+        lines = array.rechunk({axis: -1})
+        return lines.map_blocks(_running_maximum, axis, backwards, dtype=array.dtype, meta=array._meta)
+
+    def sides(array, function):
+        parts = [along(array, *run).rechunk(image.chunks) for run in runs]
+        return da.map_blocks(
+            function, *parts, dtype=(meta := function(*(part._meta for part in parts))).dtype, meta=meta
+        )
+
+    pooled = sides(values, functools.partial(_sum_of, dtype=result))
+    return pooled if counted is None else da.where(sides(counted, _all), pooled, fill)
 
 
 # --- strips

@@ -210,11 +210,11 @@ class Axis:
             # Padding that holds samples becomes samples, each of which knows its source.
             sources = self.source(np.arange(first, stop, dtype=np.int64))
             changed = {"length": len(sources), "before": 0, "after": 0, "mode": "ignore"}
-            return Run(self._part(outputs, **changed), *_intervals(sources))
+            return Run(self._part(outputs, **changed), outputs.start, *_intervals(sources))
         low = min(max(first, 0), self.length - 1)
         high = max(min(stop, self.length), low + 1)
         changed = {"length": high - low, "before": low - first, "after": max(stop - high, 0)}
-        return Run(self._part(outputs, **changed), ((low, high),))
+        return Run(self._part(outputs, **changed), outputs.start, ((low, high),))
 
     def _part(self, outputs, **changed):
         """The axis of a run of outputs, which decisions take for the whole."""
@@ -229,6 +229,8 @@ class Run(NamedTuple):
     ----------
     axis : Axis
         Their windows, on the samples of `sources`.
+    first : int
+        The number of the first of them.
     intervals : tuple of (int, int)
         The samples of the image that they look at, from and to before: one interval, or two where padding wraps.
     order : ndarray of int64 or None
@@ -236,6 +238,7 @@ class Run(NamedTuple):
     """
 
     axis: Axis
+    first: int
     intervals: tuple[tuple[int, int], ...]
     order: np.ndarray | None = None
 
@@ -293,7 +296,8 @@ class UnevenAxis(Axis):
         start, taps = self.start[outputs], self.taps[outputs]
         low = min(int(start[0]), self.length - 1)
         high = max(int((start + taps).max()), low + 1)
-        return Run(self._part(outputs, length=high - low, start=start - low, taps=taps), ((low, high),))
+        part = self._part(outputs, length=high - low, start=start - low, taps=taps)
+        return Run(part, outputs.start, ((low, high),))
 
 
 def _taps_below(limit, start, window, step):

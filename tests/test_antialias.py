@@ -562,3 +562,20 @@ def test_bad_arguments_of_blur(arguments, error, parts):
     assert type(caught.value) is error
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_types_of_swapped_bytes():
+    """float32 stays float32 in any byte order."""
+    image = np.arange(36, dtype=">f4").reshape(6, 6)
+    calls = (
+        lambda image: skpool.weighted_avg_pool(image, np.outer([1, 2], [1, 3])),
+        lambda image: skpool.weighted_avg_pool(image, [[1, 2], [3, 7]], image_weights=np.ones((6, 6))),
+        skpool.blur_pool,
+        lambda image: skpool.adaptive_pool(image, 4, bins="area"),
+        lambda image: skpool.global_pool(image, weights=np.ones((6, 6)), keepdims=True),
+        lambda image: skpool.global_pool(image, "top_k_avg", k=2, keepdims=True),
+    )
+    for call in calls:
+        found, expected = call(image), call(image.astype("=f4"))
+        assert found.dtype == expected.dtype == np.float32
+        np.testing.assert_array_equal(found, expected)

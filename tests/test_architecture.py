@@ -337,7 +337,37 @@ def test_the_source_folder_says_what_it_lacks(tmp_path):
     package = Path(skpool.__file__).parent
     ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
     shutil.copytree(package, tmp_path / "skpool", ignore=ignored)
-    done = subprocess.run([sys.executable, "-c", "import skpool"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import skpool; skpool.max_pool"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert "not compiled" in done.stderr.splitlines()[-1]
     assert "pip install" in done.stderr.splitlines()[-1]
+
+
+def test_nothing_is_imported_before_something_is_used():
+    """By several threads at once, too."""
+    code = """
+import sys, threading
+import skpool
+assert not [name for name in sys.modules if name.startswith("skpool.")]
+found = []
+threads = [threading.Thread(target=lambda: found.append(skpool.max_pool)) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert found == [skpool.max_pool] * 8
+assert set(skpool.__all__) < set(dir(skpool))
+assert not hasattr(skpool, "nothing")
+"""
+    for first in (
+        "",
+        "import skpool; assert 'max_pool' in dir(skpool) and skpool.regions",
+        "from skpool import *; avg_pool",
+    ):
+        subprocess.run(
+            [sys.executable, "-c", first or code],
+            check=True,
+            env=os.environ | {"PYTHONPATH": str(Path(skpool.__file__).parents[1])},
+        )

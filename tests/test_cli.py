@@ -1,7 +1,9 @@
 """The command line: results equal to the functions', errors in one line, and nothing half-written."""
 
+import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -204,28 +206,50 @@ def test_a_block_reads_no_more_than_its_windows(monkeypatch):
     assert max(rows.stop - rows.start for rows, _ in read) == 17  # of 8 outputs
 
 
-def test_a_file_larger_than_memory(tmp_path):
-    """A process that may have 120 MB more than it starts with pools a file of 600 MB to one of 150 MB."""
-    pytest.importorskip("resource")
-    code = """
+FRUGAL = """
 import resource, sys
+import numpy as np
 import skpool.cli
+
+sys.modules["tqdm"] = None
+if sys.argv[2].endswith("zarr"):
+    import zarr
 pages = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_DATA, (pages + 120 * 2**20,) * 2)
-sys.exit(skpool.cli.main(["pool", "in.npy", "out.npy", "--reduction", "avg", "--workers", "1"]))
+resource.setrlimit(resource.RLIMIT_DATA, (pages + 200 * 2**20,) * 2)
+try:
+    np.empty(2**28, np.uint8)
+except MemoryError:
+    sys.exit(skpool.cli.main([sys.argv[1], "in.npy", sys.argv[2], "--reduction", "avg", "--workers", "1"]))
 """
+
+
+@pytest.mark.parametrize(
+    ("command", "out"), [("pool", "out.npy"), ("pool", "out.tif"), ("pyramid", "out.tif"), ("pyramid", "out.zarr")]
+)
+def test_a_file_larger_than_memory(tmp_path, command, out):
+    """A process that may have 200 MB more than it starts with pools a file of 600 MB."""
+    pytest.importorskip("resource")
     if not Path("/proc/self/statm").exists():
         pytest.skip("this system does not tell the size of a process")
+    if out == "out.zarr":
+        pytest.importorskip("zarr")
     image = np.lib.format.open_memmap(tmp_path / "in.npy", "w+", np.float32, (15000, 10000))
     image[::50] = 1  # the rest are holes of the file
     image.flush()
     del image
-    done = in_process(tmp_path, "-c", code)
+    done = in_process(tmp_path, "-c", FRUGAL, command, out)
     assert done.returncode == 0, done.stderr
-    result = np.load(tmp_path / "out.npy", mmap_mode="r")
+    path = tmp_path / out / "1" if out == "out.zarr" else tmp_path / out
+    if command == "pyramid" and out == "out.tif":
+        import tifffile
+
+        result = tifffile.imread(path, level=1)
+    else:
+        result = files.read(path).image
     assert result.shape == (7500, 5000)
     expected = skpool.avg_pool(np.load(tmp_path / "in.npy", mmap_mode="r")[5000:5100])
     np.testing.assert_array_equal(result[2500:2550], expected)
+    assert sorted(os.listdir(tmp_path)) == ["in.npy", out]
 
 
 # ---------------------------------------------------------------- formats
@@ -269,6 +293,25 @@ def test_tiff_of_any_type(tmp_path, dtype, compression):
     tifffile.imwrite(tmp_path / "in.tif", image, photometric="minisblack", compression=compression)
     run("pool", tmp_path / "in.tif", tmp_path / "out.tif", "--window", "1,2,2")
     same_bits(tifffile.imread(tmp_path / "out.tif"), skpool.max_pool(image, (1, 2, 2)))
+
+
+@pytest.mark.parametrize("layout", [{"tile": (64, 64)}, {"rowsperstrip": 16}, {}], ids=str)
+@pytest.mark.parametrize("colour", [False, True])
+def test_tiles_and_strips_are_read_as_they_are_needed(tmp_path, layout, colour, monkeypatch):
+    import tifffile
+
+    image = pixels(200, 150, 3) if colour else pixels(200, 150)
+    kind = {"photometric": "rgb" if colour else "minisblack"}
+    tifffile.imwrite(tmp_path / "in.tif", image, compression="zlib", **layout, **kind)
+    monkeypatch.setattr(cli, "BLOCK", 20_000)
+    run("pool", tmp_path / "in.tif", tmp_path / "out.npy", "--window", "3", "--stride", "2")
+    expected = skpool.max_pool(image, 3, stride=2, channel_axis=2 if colour else None)
+    same_bits(np.load(tmp_path / "out.npy"), expected)
+    if importlib.util.find_spec("zarr"):
+        assert isinstance(files.read(tmp_path / "in.tif").image, np.ndarray) == (not layout)
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    run("pool", tmp_path / "in.tif", tmp_path / "again.npy", "--window", "3", "--stride", "2")
+    same_bits(np.load(tmp_path / "again.npy"), expected)
 
 
 def test_channels_of_a_tiff(tmp_path):
@@ -397,6 +440,61 @@ def test_tiff_pyramid(tmp_path, shape, axis):
         for stored, level in zip(series.levels, expected, strict=True):
             same_bits(stored.asarray(), level if axis != 1 else np.moveaxis(level, 1, 0))
     assert files.read(tmp_path / "out.tif").channel_axis == (2 if axis == 2 else None)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "bool"])
+@pytest.mark.parametrize("reduction", ["avg", "max", "std", "median"])
+@pytest.mark.parametrize(
+    ("shape", "axis", "downscale"), [((300, 261), None, 2), ((2, 190, 200), 0, 3), ((190, 200, 3), 2, 2)]
+)
+@pytest.mark.parametrize("out", ["out.tif", "out.zarr"])
+def test_parts_of_a_pyramid_equal_the_whole(tmp_path, monkeypatch, out, shape, axis, downscale, reduction, dtype):
+    import tifffile
+
+    if out == "out.zarr":
+        pytest.importorskip("zarr")
+        monkeypatch.setattr(files._chunks, "__defaults__", (32,))
+    monkeypatch.setattr(cli, "BLOCK", 20_000)
+    reads = []
+    select = files.select
+    monkeypatch.setattr(files, "select", lambda *given: reads.append(given) or select(*given))
+    image = pixels(*shape) if dtype == "uint8" else np.random.default_rng(0).normal(size=shape).astype(dtype)
+    if dtype == "bool" and axis == 2:
+        pytest.skip("no TIFF holds them")
+    arguments = ["--levels=3", f"--downscale={downscale}", "--reduction", reduction]
+    arguments += [] if axis is None else ["--channel-axis", axis]
+    run("pyramid", saved(tmp_path / "in.npy", image), tmp_path / out, *arguments)
+    assert len(reads) > 5
+    expected = skpool.pool_pyramid(image, 3, downscale, reduction=reduction, channel_axis=axis)
+    for number, level in enumerate(expected):
+        level = level.astype(expected[1].dtype)
+        if out == "out.tif":
+            stored = tifffile.imread(tmp_path / out, level=number)
+        else:
+            stored = files.read(tmp_path / out / str(number)).image[...]
+            level = level if axis is None else np.moveaxis(level, axis, 0)
+        same_bits(stored, level)
+
+
+def test_booleans_with_channels_last(folder, capsys):
+    """tifffile gives others back."""
+    np.save("flags.npy", np.ones((9, 9, 3), bool))
+    before = sorted(os.listdir())
+    for command in ("pool", "pyramid"):
+        code, line = said(capsys, command, "flags.npy", "out.tif", "--channel-axis", "2", "--reduction", "max")
+        assert (code, line[:37]) == (1, "skpool: error: a TIFF holds booleans ")
+        assert sorted(os.listdir()) == before
+
+
+def test_pixels_that_a_pyramid_refuses(folder, capsys):
+    before = sorted(os.listdir())
+    for out in ("out.tif", "out.zarr"):
+        if out == "out.zarr":
+            pytest.importorskip("zarr")
+        code, line = said(capsys, "pyramid", "nan.npy", out, "--nan-policy", "raise", "--levels", "1")
+        assert code == 1
+        assert line.startswith("skpool: error: `image` must not have NaN")
+        assert sorted(os.listdir()) == before
 
 
 def test_reductions_of_a_pyramid(tmp_path):
@@ -792,6 +890,21 @@ def test_python_m_skpool(tmp_path):
     assert done.stdout.startswith("shape   15 × 20\ntype    float64\n")
     assert in_process(tmp_path, "-m", "skpool", "pool", "in.npy").returncode == 2
     assert in_process(tmp_path, "-m", "skpool", "info", "none.npy").returncode == 1
+
+
+def test_the_script_that_is_installed(tmp_path):
+    """As a shell finds it, beside the interpreter."""
+    script = shutil.which("skpool", path=Path(sys.executable).parent)
+    if script is None:
+        pytest.skip("skpool is not installed for this interpreter, only imported")
+    saved(tmp_path / "in.npy", pixels(30, 40))
+    done = subprocess.run(
+        [script, "pool", "in.npy", "out.npy"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    same_bits(np.load(tmp_path / "out.npy"), skpool.max_pool(pixels(30, 40)))
+    done = subprocess.run([script, "info", "none.npy"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "skpool: error: no such file: none.npy\n")
 
 
 def test_the_script_is_declared():

@@ -91,6 +91,12 @@ def same_bits(found, expected):
         np.testing.assert_array_equal(np.signbit(found[real]), np.signbit(expected[real]))
 
 
+def with_ties(dtype, shape):
+    """Few values, zeros of both signs among them."""
+    image = an_image(dtype, shape)
+    return image if image.dtype.kind == "b" else image.round(-2)
+
+
 def chunked(image, chunks):
     return da.from_array(image, chunks=chunks)
 
@@ -361,6 +367,33 @@ def test_global_of_wide_integers(dtype, reduction, monkeypatch):
         skpool.global_avg_pool(chunked(image, 5))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "bool", ">f4", "float64"])
+@pytest.mark.parametrize("channel_axis", [None, 0, 2])
+def test_the_largest_samples(channel_axis, dtype):
+    shape = (9, 14, 12)
+    image, mask = an_image(dtype, shape), np.random.default_rng(0).random(shape) < 0.3
+    for k, counting in itertools.product(
+        (1, 7, 5000), ({}, {"mask": mask}, {"nan_policy": "omit"}, {"mask": mask, "min_count": 40, "fill_value": 2})
+    ):
+        given = counting | {"reduction": "top_k_avg", "k": k, "channel_axis": channel_axis}
+        expected = skpool.global_pool(image, **given)
+        for chunks in (5, (9, 3, 12)):
+            same_bits(np.asarray(computed(skpool.global_pool(chunked(image, chunks), **given))), np.asarray(expected))
+    names = [skpool.global_pool(chunked(image, 5), "top_k_avg", k=k, channel_axis=channel_axis).name for k in (1, 2, 1)]
+    assert names[0] == names[2] != names[1]
+
+
+def test_the_largest_samples_are_found_when_they_are_computed():
+    image = da.from_array(np.array([[1.0, np.nan], [2.0, 3.0]]), chunks=1)
+    pooled = skpool.global_pool(image, "top_k_avg", k=2, nan_policy="raise", keepdims=True)
+    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+        pooled.compute()
+    with pytest.raises(TypeError, match="`out`"):
+        skpool.global_pool(image, "top_k_avg", k=2, out=np.zeros(()))
+    with pytest.raises(NotImplementedError, match="masked arrays"):
+        skpool.global_pool(da.ma.masked_less(image, 1), "top_k_avg", k=2)
+
+
 def test_the_first_of_two_zeros(monkeypatch):
     monkeypatch.setattr(merging, "_FEW", 0)
     rng = np.random.default_rng(0)
@@ -398,6 +431,157 @@ def test_global_nan_is_found_when_it_is_computed(monkeypatch):
     pooled = skpool.global_max_pool(image, nan_policy="raise")
     with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
         pooled.compute()
+
+
+# ---------------------------------------------------------------- areas, corners, regions
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize(("shape", "channel_axis"), [((23, 31), None), ((19, 40, 3), 2), ((1, 997), None)])
+def test_areas(shape, channel_axis, dtype):
+    image, mask = an_image(dtype, shape, specials=False), np.random.default_rng(0).random(shape) < 0.7
+    bins = [5 if n > 5 else 2 * n + 1 for axis, n in enumerate(shape) if axis != channel_axis]
+    for counting in ({}, {"mask": mask}, {"mask": mask, "min_count": 4, "fill_value": 3, "dtype": "float64"}):
+        for count in (bins, (None, *bins[1:])):
+            given = counting | {"output_shape": count, "bins": "area", "channel_axis": channel_axis}
+            expected = skpool.adaptive_pool(image, **given)
+            for chunks in (5, (11,) * len(shape)):
+                found = skpool.adaptive_pool(chunked(image, chunks), **given)
+                assert len(own_tasks(found)) == found.npartitions
+                same_bits(computed(found), expected)
+
+
+def test_areas_of_masked_arrays():
+    image = np.ma.MaskedArray(an_image("float32"), np.random.default_rng(2).random(SHAPE) < 0.95)
+    found = computed(skpool.adaptive_pool(chunked(image, (7, 9)), (9, 5), bins="area"))
+    same_bits(found, skpool.adaptive_pool(image, (9, 5), bins="area"))
+
+
+def test_areas_find_nan_when_they_are_computed():
+    image = da.from_array(np.array([[1.0, np.nan], [2.0, 3.0]]), chunks=1)
+    same_bits(
+        computed(skpool.adaptive_pool(image, 1, bins="area", nan_policy="omit")),
+        skpool.adaptive_pool(image.compute(), 1, bins="area", nan_policy="omit"),
+    )
+    pooled = skpool.adaptive_pool(image, 1, bins="area", nan_policy="raise")
+    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+        pooled.compute()
+    with pytest.raises(TypeError, match="`out`"):
+        skpool.adaptive_pool(image, 1, bins="area", out=np.empty((1, 1)))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", ">f4", "bool"])
+@pytest.mark.parametrize(("shape", "channel_axis"), [((23, 31), None), ((3, 90, 80), 0)])
+@pytest.mark.parametrize("corner", ["top", "right", "bottom_left"])
+def test_corners(corner, shape, channel_axis, dtype):
+    image, mask = with_ties(dtype, shape), np.random.default_rng(0).random(shape) < 0.05
+    for given in ({}, {"mask": mask}, {"mask": mask, "fill_value": 1}, {"nan_policy": "omit"}):
+        given |= {"corner": corner, "channel_axis": channel_axis}
+        expected = skpool.corner_pool(image, **given)
+        for chunks in (7, (11,) * len(shape)):
+            lazy = chunked(image, chunks)
+            found = skpool.corner_pool(lazy, **given)
+            assert found.chunks == lazy.chunks
+            same_bits(computed(found), expected)
+    if channel_axis is not None:
+        of_spatial = mask.take(0, channel_axis)
+        expected = skpool.corner_pool(image, corner, channel_axis=channel_axis, mask=of_spatial)
+        found = skpool.corner_pool(chunked(image, 7), corner, channel_axis=channel_axis, mask=chunked(of_spatial, 4))
+        same_bits(computed(found), expected)
+
+
+def test_corners_refuse_what_they_cannot_do():
+    image = chunked(an_image("float32"), 7)
+    pooled = skpool.corner_pool(image, "top", nan_policy="raise")
+    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+        pooled.compute()
+    with pytest.raises(ValueError, match="`nan_policy`"):
+        skpool.corner_pool(image, "top", nan_policy="keep")
+    with pytest.raises(NotImplementedError, match="masked arrays"):
+        skpool.corner_pool(da.ma.masked_less(image, 1), "top")
+
+
+def some_labels(shape, channel_axis):
+    return np.random.default_rng(0).integers(0, 9, [n for axis, n in enumerate(shape) if axis != channel_axis])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", ">f4", "bool"])
+@pytest.mark.parametrize(("shape", "channel_axis"), [((23, 31), None), ((19, 3, 14), 1)])
+@pytest.mark.parametrize("reduction", MERGED)
+def test_regions(reduction, shape, channel_axis, dtype):
+    image, labels = with_ties(dtype, shape), some_labels(shape, channel_axis)
+    if image.dtype.kind == "f" and reduction in ("sum", "avg"):
+        with pytest.raises(NotImplementedError, match=r"no exact merge.*image\.compute"):
+            skpool.region_pool(chunked(image, 5), labels, reduction, channel_axis=channel_axis)
+        return
+    mask = np.random.default_rng(1).random(shape) < 0.3
+    for given in (
+        {},
+        {"mask": mask, "min_count": 40},
+        {"labels": [7, 3, 99]},
+        {"background": None, "nan_policy": "omit"},
+    ):
+        given |= {"reduction": reduction, "channel_axis": channel_axis, "return_labels": True}
+        expected, rows = skpool.region_pool(image, labels, **given)
+        for chunks in (7, (19, 11, 2)[: len(shape)]):
+            found, found_rows = skpool.region_pool(chunked(image, chunks), labels, **given)
+            same_bits(computed(found), expected)
+            same_bits(found_rows, rows)
+            for array in (image, chunked(image, chunks)):
+                found = skpool.region_pool(array, chunked(labels, 6), **given | {"labels": rows})[0]
+                same_bits(computed(found), expected)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint8", "float16", "float64"])
+@pytest.mark.parametrize("reduction", ["max", "sum", "avg"])
+def test_regions_of_another_type(reduction, dtype):
+    image, labels = an_image("int16"), some_labels(SHAPE, None)
+    found = skpool.region_pool(chunked(image, 7), labels, reduction, dtype=dtype)
+    same_bits(computed(found), skpool.region_pool(image, labels, reduction, dtype=dtype))
+
+
+@pytest.mark.parametrize("channel_axis", [None, 0, 2])
+def test_where_extrema_of_regions_are(channel_axis):
+    shape = (9, 14, 12)
+    image, labels = with_ties("float32", shape), some_labels(shape, channel_axis)
+    for reduction, policy in itertools.product(("max", "min"), ("propagate", "omit")):
+        given = {"channel_axis": channel_axis, "nan_policy": policy, "return_indices": True}
+        expected = skpool.region_pool(image, labels, reduction, **given)
+        found = skpool.region_pool(chunked(image, (4, 5, 12)), labels, reduction, **given)
+        same_bits(computed(found), expected)
+
+
+def test_the_graph_of_regions():
+    """One task for each chunk, and a tree; all arguments are in the names."""
+    image, labels = da.zeros((40, 40), chunks=4), some_labels((40, 40), None)
+    pooled = skpool.region_pool(image, labels, "max")
+    assert len(own_tasks(pooled)) == 100 + 13 + 2 + 1 + 2  # ..., the result, and what is picked of it
+    assert max(map(len, pooled.dask.get_all_dependencies().values())) <= 8
+    calls = ({}, {"labels": [1]}, {"labels": [2]}, {"nan_policy": "omit"}, {"min_count": 2}, {"background": 3})
+    names = [skpool.region_pool(image, labels, "max", **call).name for call in calls]
+    names += [skpool.region_pool(image, array, name).name for array, name in ((labels, "min"), (labels + 1, "max"))]
+    assert len(set(names)) == len(names)
+    assert skpool.region_pool(image, labels, "max").name == names[0]
+
+
+def test_regions_refuse_what_they_cannot_do():
+    image, labels = chunked(an_image("float32"), 7), some_labels(SHAPE, None)
+    with pytest.raises(ValueError, match="`labels` must be given for a dask array of labels"):
+        skpool.region_pool(image, chunked(labels, 7), "max")
+    with pytest.raises(ValueError, match=r"`label_image` must be >= 0 .*got -8"):
+        skpool.region_pool(image, -labels, "max")
+    negative = skpool.region_pool(image, chunked(-labels, 7), "max", labels=[1])
+    with pytest.raises(ValueError, match="`label_image` must be >= 0"):
+        negative.compute()
+    with pytest.raises(NotImplementedError, match="masked arrays"):
+        skpool.region_pool(da.ma.masked_less(image, 1), labels, "max")
+    with pytest.raises(ValueError, match="`label_image` must have the shape"):
+        skpool.region_pool(image, labels[1:], "max")
+    pooled = skpool.region_pool(image, labels, "max", nan_policy="raise")
+    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+        pooled.compute()
+    empty = skpool.region_pool(image, labels, "max", labels=[])
+    same_bits(computed(empty), skpool.region_pool(image.compute(), labels, "max", labels=[]))
 
 
 # ---------------------------------------------------------------- pyramids
@@ -693,12 +877,12 @@ def test_chunks_that_are_not_what_they_say_are_refused():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda image: skpool.region_pool(image, np.ones((4, 4), int)),
-        lambda image: skpool.corner_pool(image, "top"),
         lambda image: skpool.roi_pool(image, [[0, 0, 2, 2]], 1),
-        lambda image: skpool.adaptive_pool(image, 2, bins="area"),
+        lambda image: skpool.max_unpool(image, np.zeros((4, 4), int), (8, 8)),
+        lambda image: skpool.avg_unpool(image, (8, 8), 2),
+        lambda image: skpool.region_unpool(image, np.ones((4, 4), int)),
+        lambda image: skpool.region_unpool([1], image.astype(int)),
         lambda image: skpool.global_pool(image, weights=np.ones((4, 4))),
-        lambda image: skpool.global_pool(image, "top_k_avg", k=2),
         lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2)), image_weights=np.ones((4, 4))),
     ],
 )
@@ -750,6 +934,51 @@ def test_an_image_larger_than_memory(tmp_path):
     assert kilobytes < 300_000  # the image has 1_600_000
 
 
+VOLUME = textwrap.dedent(
+    """
+    import resource, sys
+    import numpy as np
+    import dask, dask.array as da
+    import zarr
+    import skpool
+
+    folder, shape = sys.argv[1], (1024, 1536, 1536)  # 2.4 GB
+    chunks = (128, 256, 256)
+    volume = zarr.create_array(f"{folder}/volume.zarr", shape=shape, chunks=chunks, dtype="uint8", fill_value=3)
+    volume[500:700, 700:900, 100:300] = np.random.default_rng(0).integers(0, 99, (200,) * 3, np.uint8)  # all it stores
+    levels = skpool.pool_pyramid(da.from_zarr(volume), 4)
+    targets = [
+        zarr.create_array(f"{folder}/{number}.zarr", shape=level.shape, chunks=level.chunksize, dtype="uint8")
+        for number, level in enumerate(levels)
+    ]
+    pages = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_DATA, (pages + 400 * 2**20,) * 2)
+    try:
+        np.empty(shape, np.uint8)
+    except MemoryError:
+        with dask.config.set(scheduler="threads", num_workers=2):
+            da.store(levels[1:], targets[1:], lock=False)
+        part = slice(480, 720), slice(688, 912), slice(96, 304)
+        for number, level in enumerate(skpool.pool_pyramid(volume[part], 4)[1:], 1):
+            place = tuple(slice(along.start >> number, along.stop >> number) for along in part)
+            np.testing.assert_array_equal(targets[number][place], level)
+            assert (targets[number][0, 0] == 3).all()
+        print("done")
+    """
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not tell the size of a process")
+def test_a_zarr_volume_larger_than_memory(tmp_path):
+    """A sixth of the volume is all the memory that a process may have beyond what it starts with."""
+    pytest.importorskip("zarr")
+    command = [sys.executable, "-P", "-c", VOLUME, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "done"
+
+
 def test_a_zarr_array(tmp_path):
     zarr = pytest.importorskip("zarr")
     image = an_image("float32")
@@ -784,6 +1013,9 @@ def test_other_processes(tmp_path):
                     weights = np.outer([1, 2, 1], [1, 2, 1])
                     found = skpool.weighted_avg_pool(lazy, weights).compute()
                     np.testing.assert_array_equal(found, skpool.weighted_avg_pool(image, weights))
+                    labels = np.indices(image.shape).sum(axis=0) // 20
+                    found = skpool.region_pool(lazy, labels, "max").compute()
+                    np.testing.assert_array_equal(found, skpool.region_pool(image, labels, "max"))
                     values, places = skpool.max_pool(lazy, return_indices=True)
                     np.testing.assert_array_equal(
                         places.compute(), skpool.max_pool(image, return_indices=True)[1]

@@ -122,14 +122,14 @@ def _computed(compute, part, image_cut, image_blocks, mask_cut, mask_blocks):
     return compute(part, image_cut.together(image_blocks), mask)
 
 
-def _described(value):
+def described(value):
     """All that results depend on, as dask can tell it apart; without what a plan has worked out meanwhile."""
     if isinstance(value, Reduction):
         return value.name
     if is_dataclass(value):
-        return [type(value).__name__, *(_described(getattr(value, field.name)) for field in fields(value))]
+        return [type(value).__name__, *(described(getattr(value, field.name)) for field in fields(value))]
     if isinstance(value, tuple):
-        return [_described(entry) for entry in value]
+        return [described(entry) for entry in value]
     return value
 
 
@@ -166,7 +166,7 @@ def run(compute, plan, image, mask=None, *, token=(), results=1):
     of_mask = range(image.ndim) if mask is None or mask.ndim == image.ndim else spatial
     if mask is not None and not isinstance(mask, da.Array):
         mask = da.from_array(mask, chunks=tuple(image.chunks[axis] for axis in of_mask))
-    token = tokenize(image.name, None if mask is None else mask.name, _described(plan), token, results)
+    token = tokenize(image.name, None if mask is None else mask.name, described(plan), token, results)
     name = f"skpool-{plan.reduction.name}-{token}"
     chunks = tuple(map(output_chunks, plan.axes, image.chunks))
     runs = [[axis.take(outputs) for outputs in _slices(sizes)] for axis, sizes in zip(plan.axes, chunks, strict=True)]
@@ -182,6 +182,54 @@ def run(compute, plan, image, mask=None, *, token=(), results=1):
     if results == 1:
         return da.Array(layer, name, chunks, meta=metas[0])
     return tuple(_result(layer, name, chunks, i, meta) for i, meta in enumerate(metas))
+
+
+#: States that one task merges.
+_BRANCHES = 8
+
+
+def folded(name, tasks, merge, finish, dependencies, metas, chunks):
+    """Arrays of one chunk each, from states of blocks that are merged in a fixed tree.
+
+    Parameters
+    ----------
+    name : str
+        Of the tasks; it must tell all that results depend on.
+    tasks : sequence of tuple
+        One for each block of the image, in its order, as dask has them: a function and its arguments give a state.
+    merge, finish : callable
+        ``([state, ...]) -> state``; ``(state) -> [array, ...]``.
+    dependencies : list of dask.array.Array
+        What the tasks read.
+    metas : list of ndarray
+        Empty arrays of the results' types and numbers of axes.
+    chunks : tuple of (int,)
+        The one chunk of each result, along each axis.
+
+    Returns
+    -------
+    list of dask.array.Array
+    """
+    import dask.array as da
+    from dask.highlevelgraph import HighLevelGraph
+
+    graph, level = {}, 0
+    while True:
+        keys = [(f"{name}-state", level, number) for number in range(len(tasks))]
+        graph.update(zip(keys, tasks, strict=True))
+        if len(keys) == 1:
+            break
+        tasks = [(merge, keys[first : first + _BRANCHES]) for first in range(0, len(keys), _BRANCHES)]
+        level += 1
+    graph[f"{name}-finish"] = (finish, keys[0])
+    states = HighLevelGraph.from_collections(f"{name}-state", graph, dependencies=dependencies)
+    results = []
+    for number, meta in enumerate(metas):
+        own = f"{name}-{number}"
+        layers = {**states.layers, own: {(own, *(0,) * meta.ndim): (operator.itemgetter(number), f"{name}-finish")}}
+        layer = HighLevelGraph(layers, {**states.dependencies, own: {f"{name}-state"}})
+        results.append(da.Array(layer, own, chunks, meta=meta))
+    return results
 
 
 class _Source:
