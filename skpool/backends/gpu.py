@@ -20,7 +20,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .cpu import POWERS, columns_and_channels, least_safe, may_leave_range, recipe_of, scale_step
+from .cpu import (
+    POWERS,
+    bytes_of_row,
+    columns_and_channels,
+    least_safe,
+    may_leave_range,
+    ordered_taps,
+    recipe_of,
+    scale_step,
+)
+from .order import ORDERS
 
 SOURCES = Path(__file__).parents[1] / "cuda"
 
@@ -53,9 +63,9 @@ def on_cpu_only(function):
     return checked
 
 
-def refuse(call):
+def refuse(call, what="this is not computed"):
     """Say that there is no such call on a GPU."""
-    raise NotImplementedError(f"this is not computed on a GPU yet; on the CPU: skpool.{call}")
+    raise NotImplementedError(f"{what} on a GPU yet; on the CPU: skpool.{call}")
 
 
 def arrays():
@@ -143,6 +153,25 @@ STRUCTS = {
     **dict.fromkeys(("lp", "power_mean", "gem", "logsumexp", "soft", "var", "std"), _mapped),
 }
 
+#: The struct of each way to order samples, by `Order.lanes`, `finish` and `result`.
+ORDERED = {
+    ("sort", "quantile", "float64"): "Quantile",
+    ("sort", "quantile", "same"): "WholeQuantile",
+    ("sort", "mean", "float64"): "MeanBetween",
+    ("sort", "weights", "float64"): "WeightedRanks",
+    ("sort", "mode", "same"): "Mode",
+    ("sort", "last mode", "same"): "LastMode",
+    ("sort", "nunique", "int64"): "Distinct",
+    ("sort", "entropy", "float64"): "Entropy",
+    ("first mode", "", "same"): "FirstMode",
+}
+
+#: Samples of a window that its thread orders in registers, the fewest that kernels are compiled for first.
+CAPACITIES = (4, 9, 27)
+
+#: Reductions that are computed on a GPU.
+COVERED = (*STRUCTS, *ORDERS)
+
 #: Levels of the tree of a fold that kernels are compiled for: fewer of them stay in registers.
 _LEVELS = (2, 4, 32)
 
@@ -199,9 +228,11 @@ _STATE_WORDS = {
 def kernels_of(plan, indices=False):
     """The kernels of a plan, or an error if there is none."""
     name = plan.reduction.name
-    if name not in STRUCTS or plan.is_weighted:
+    if name not in COVERED or plan.is_weighted:
         refuse(f"{name}_pool(image.get(), ...)")
     recipe = recipe_of(plan, indices)
+    if recipe.order is not None:
+        return _kernels_of_order(plan, recipe.order)
     pixel, natural = _type(plan.image_dtype), _type(recipe.natural)
     columns = columns_and_channels(plan)[0]
     struct = STRUCTS[name](recipe, pixel, natural)
@@ -216,6 +247,20 @@ def kernels_of(plan, indices=False):
     is_tree = STRUCTS[name] is _mapped or (STRUCTS[name] is _total and recipe.rows.kind == "f")
     levels = _levels(plan, columns) if is_tree or plan.taps is not None else _LEVELS[0]
     return Kernels(f"skpool::pool<{_qualified(struct)}, {out}, {columns}, {levels}>")
+
+
+def _kernels_of_order(plan, order):
+    """The kernel that orders the samples of windows, if these are small enough."""
+    if plan.samples > CAPACITIES[-1]:
+        refuse(
+            f"{plan.reduction.name}_pool(image.get(), ...)",
+            f"windows of more than {CAPACITIES[-1]} samples, as these of {plan.samples}, are not sorted",
+        )
+    capacity = next(capacity for capacity in CAPACITIES if plan.samples <= capacity)
+    struct = _qualified(f"{ORDERED[order.lanes, order.finish, order.result]}<{_type(plan.image_dtype)}>")
+    columns = columns_and_channels(plan)[0]
+    name = f"skpool::order<{struct}, skpool::{_type(plan.dtype)}, {columns}, {capacity}>"
+    return Kernels(name, file="order.cu")
 
 
 def is_parted(plan):
@@ -254,9 +299,6 @@ def _kernel(file, names, number, device):
 
 
 # --- what a kernel must know: the structs `Plan` and `Axis` of windows.cuh, word by word
-
-#: Reductions that are computed on a GPU.
-COVERED = (*STRUCTS,)
 
 AXIS = (
     *("length", "outputs", "taps", "stride", "step", "before", "after", "ignores"),
@@ -370,12 +412,24 @@ def words_of(plan, indices, strides):
     if plan.reduction.name in POWERS and may_leave_range(plan):
         p = plan.parameters["p"]
         values |= {"safe": scale_step(p), "least": least_safe(p)}
-    if plan.taps is not None:
+    if plan.taps is not None or plan.nearest_first:
         window = tuple(axis.most_taps for axis in axes)
-        taps = np.flatnonzero(plan.taps.is_tap[tuple(map(slice, window))])
+        taps = np.ravel_multi_index(ordered_taps(plan).T, window)
         values |= {"taps": words.table(taps), "taps_found": len(taps)}
+    if recipe.order is not None:
+        values |= _values_of_order(words, plan, recipe)
     words.write(PLAN, 0, values)
     return words.array()
+
+
+def _values_of_order(words, plan, recipe):
+    """The fields of the plan that tell which ranks make a result."""
+    tables = recipe.order.tables(plan.samples)
+    values = {name: words.table(tables[name]) for name in ("low", "high", "weight") if len(tables[name]) > 1}
+    if recipe.order.value is not None:
+        values["treats_apart"] = 1
+        values["apart"] = int.from_bytes(bytes_of_row(recipe.order.value, recipe, plan), "little")
+    return values
 
 
 class _Table:

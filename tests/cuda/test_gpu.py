@@ -16,7 +16,7 @@ from plans import required
 import skpool
 from skpool import pooling
 from skpool.backends import gpu
-from skpool.reductions import REDUCTIONS
+from skpool.reductions import REDUCTIONS, VIRTUAL_INDEX
 
 DTYPES = (
     "bool",
@@ -216,6 +216,77 @@ def test_subnormal_numbers_are_kept():
     for name in ("max", "min", "avg", "sum", "range"):
         same(skpool.pool, image, 2, name)
     same(skpool.max_pool, np.arange(1, 17, dtype=np.uint16).reshape(4, 4).view(np.float16))
+
+
+# ---------------------------------------------------------------- order statistics and labels
+
+ORDERINGS = (
+    *[("percentile", {"q": q, "method": method}) for method in VIRTUAL_INDEX for q in (0, 12.5, 50, 99)],
+    *[("trimmed_mean", {"proportion": proportion}) for proportion in (0, 0.2, 0.49)],
+    *[("rank", {"rule": rule, "top": top}) for rule in ("average", "weighted") for top in (None, 1, 3)],
+    *[("mode", {"ties": ties}) for ties in ("smallest", "largest", "first", "center")],
+    *[("mode", {"ties": ties, "background": 1}) for ties in ("smallest", "largest", "first", "center")],
+    ("median", {}),
+    ("nunique", {}),
+    ("entropy", {}),
+)
+
+
+@pytest.mark.parametrize(("name", "parameters"), ORDERINGS)
+def test_orderings(name, parameters, cupy):
+    for dtype in ("int8", "float32"):
+        rng = generator(name, str(parameters), dtype)
+        image = rng.integers(-2, 3, (9, 11)).astype(dtype)
+        if dtype == "float32":
+            image[rng.random(image.shape) < 0.05] = np.nan
+            image[image == 0] *= rng.choice([-1, 1])
+        with np.errstate(all="ignore"):
+            same(skpool.pool, image, (3, 4), name, stride=2, padding=1, mode="edge", **parameters)
+            same(skpool.pool, image, 5, name, stride=3, mask=rng.random(image.shape) < 0.7, **parameters)
+            cupy.log.backwards = True
+            same(skpool.pool, image, 2, name, nan_policy="omit", fill_value=1, **parameters)
+        if "ties" not in parameters:
+            same(skpool.adaptive_pool, image, (4, 3), name, **parameters)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "float64"])
+def test_middles_of_large_numbers(dtype):
+    rng = generator(dtype)
+    if dtype == "float64":
+        image = rng.choice([1.7e308, -1.7e308, 1e308, 5e-324, math.inf], (6, 8))
+    else:
+        limits = np.iinfo(dtype)
+        image = rng.choice(np.array([limits.min, limits.max, limits.max - 1, limits.max // 2, 1], dtype), (6, 8))
+    for result in (dtype, "float64", "int64"):
+        with np.errstate(all="ignore"):
+            same(skpool.median_pool, image, (2, 1), dtype=result)
+            same(skpool.percentile_pool, image, 2, q=40, dtype=result)
+
+
+def test_labels_never_pass_through_floats():
+    labels = np.array([[2**63 + 1, 2**63 + 1, 7], [2**63, 2**63 + 1, 7]], np.uint64)
+    same(skpool.mode_pool, labels, (2, 3))
+    same(skpool.mode_pool, labels, (2, 3), ties="first", background=2**63 + 1)
+
+
+def test_windows_of_27_samples_and_no_more(cupy):
+    image = image_of(generator("27"), (6, 6, 9), "float32")
+    same(skpool.median_pool, image, 3, nan_policy="omit")
+    cross = np.zeros((7, 7), bool)
+    cross[3] = cross[:, 3] = True
+    same(skpool.percentile_pool, image[0], q=30, footprint=cross, stride=2)
+    cupy.log.clear()
+    with pytest.raises(NotImplementedError, match=r"more than 27 .* of 28, .* CPU: skpool\.median_pool\(image\.get"):
+        skpool.median_pool(on_device(image[0]), (4, 7), stride=1, padding=3)
+    assert not cupy.log.launches
+
+
+@pytest.mark.parametrize("reduction", ["mode", "median"])
+def test_pyramids_of_labels(reduction):
+    image = generator(reduction).integers(0, 5, (21, 18)).astype(np.int16)
+    same(skpool.pool_pyramid, image, reduction=reduction, recursive=True)
+    same(skpool.pool_pyramid, image, max_layer=2, reduction=reduction)  # the second level has windows of 16 samples
+    same(skpool.spatial_pyramid_pool, image[:6, :6], (2, 3), reduction)
 
 
 # ---------------------------------------------------------------- few outputs, large windows

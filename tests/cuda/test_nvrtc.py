@@ -39,6 +39,14 @@ DTYPES = (
 FEW_DTYPES = ("uint8", "float16", "float64")
 
 
+#: Parameters that choose another kernel.
+OTHERS = {
+    "percentile": ({}, {"method": "lower"}),
+    "rank": ({}, {"rule": "weighted"}),
+    "mode": ({}, {"ties": "largest"}, {"ties": "first"}),
+}
+
+
 def plans(name, dtypes):
     """Plans that need different kernels of a reduction."""
     for dtype in dtypes:
@@ -46,9 +54,10 @@ def plans(name, dtypes):
     for out in ("int16", "float16", "bool"):
         yield sliding_plan((8, 8), np.dtype("float32"), name, window_shape=2, dtype=out, **required(name))
     yield sliding_plan((8, 8, 8), np.dtype("float32"), name, window_shape=(2, 3, 3), **required(name))
-    if name in gpu.STRUCTS:
-        for size in (5, 17, 40):  # trees in registers and in memory, and parts
-            yield sliding_plan((80, 80), np.dtype("float32"), name, window_shape=size, **required(name))
+    # Trees in registers and in memory, and parts; or windows of up to 9 and up to 27 samples.
+    for size in (5, 17, 40) if name in gpu.STRUCTS else (3, 5):
+        for parameters in OTHERS.get(name, ({},)):
+            yield sliding_plan((80, 80), np.dtype("float32"), name, window_shape=size, **required(name), **parameters)
 
 
 def names_of(name, dtypes=DTYPES):
