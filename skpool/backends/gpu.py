@@ -79,6 +79,19 @@ def as_array(array):
     return array if isinstance(array, cupy.ndarray) else cupy.asarray(array)
 
 
+def together(**given):
+    """Arrays of one call as CuPy's, all on the device of the first, in the order given."""
+    found = []
+    for name, array in given.items():
+        if not is_array(array):
+            first = next(iter(given))
+            raise TypeError(f"`{name}` must be on the device of `{first}`, got {type(array).__name__}")
+        found.append(as_array(array))
+        if found[-1].device != found[0].device:
+            raise ValueError(f"`{name}` must be on the device of `{next(iter(given))}`, got another")
+    return found
+
+
 def empty(shape, dtype, like):
     """A new array on the device of another."""
     with like.device:
@@ -101,7 +114,7 @@ _TOTALS = {
 }
 
 
-def _type(dtype):
+def type_of(dtype):
     return _TYPES.get(dtype.name, dtype.name)
 
 
@@ -233,20 +246,20 @@ def kernels_of(plan, indices=False):
     recipe = recipe_of(plan, indices)
     if recipe.order is not None:
         return _kernels_of_order(plan, recipe.order)
-    pixel, natural = _type(plan.image_dtype), _type(recipe.natural)
+    pixel, natural = type_of(plan.image_dtype), type_of(recipe.natural)
     columns = columns_and_channels(plan)[0]
     struct = STRUCTS[name](recipe, pixel, natural)
-    out = f"skpool::{_type(plan.dtype)}"
+    out = f"skpool::{type_of(plan.dtype)}"
     if is_parted(plan):
         words = 1 + max(_STATE_WORDS.get(struct.partition("<")[0], 1), 2 if "TwoWords" in struct else 1)
         return Kernels(
-            part=f"skpool::fold_parts<{_qualified(struct)}, {columns}, {words}>",
-            join=f"skpool::join_parts<{_qualified(struct)}, {out}, {columns}, {words}>",
+            part=f"skpool::fold_parts<{qualified(struct)}, {columns}, {words}>",
+            join=f"skpool::join_parts<{qualified(struct)}, {out}, {columns}, {words}>",
             words=words,
         )
     is_tree = STRUCTS[name] is _mapped or (STRUCTS[name] is _total and recipe.rows.kind == "f")
     levels = _levels(plan, columns) if is_tree or plan.taps is not None else _LEVELS[0]
-    return Kernels(f"skpool::pool<{_qualified(struct)}, {out}, {columns}, {levels}>")
+    return Kernels(f"skpool::pool<{qualified(struct)}, {out}, {columns}, {levels}>")
 
 
 def _kernels_of_order(plan, order):
@@ -257,9 +270,9 @@ def _kernels_of_order(plan, order):
             f"windows of more than {CAPACITIES[-1]} samples, as these of {plan.samples}, are not sorted",
         )
     capacity = next(capacity for capacity in CAPACITIES if plan.samples <= capacity)
-    struct = _qualified(f"{ORDERED[order.lanes, order.finish, order.result]}<{_type(plan.image_dtype)}>")
+    struct = qualified(f"{ORDERED[order.lanes, order.finish, order.result]}<{type_of(plan.image_dtype)}>")
     columns = columns_and_channels(plan)[0]
-    name = f"skpool::order<{struct}, skpool::{_type(plan.dtype)}, {columns}, {capacity}>"
+    name = f"skpool::order<{struct}, skpool::{type_of(plan.dtype)}, {columns}, {capacity}>"
     return Kernels(name, file="order.cu")
 
 
@@ -268,7 +281,7 @@ def is_parted(plan):
     return plan.taps is None and plan.samples >= LEAST_PARTED and math.prod(plan.shape) <= MOST_PARTED_OUTPUTS
 
 
-def _qualified(struct):
+def qualified(struct):
     """The name of a struct and its arguments, with their namespace."""
     return re.sub(r"\b(\w+)", r"skpool::\1", struct)
 
@@ -317,7 +330,7 @@ def _word(value, dtype):
     return int.from_bytes(np.asarray(value).astype(dtype).tobytes(), "little")
 
 
-class _Words:
+class Words:
     """The block of words, as it grows."""
 
     def __init__(self, words):
@@ -341,7 +354,7 @@ class _Words:
         return np.array([word % 2**64 for word in self.words], np.uint64).view(np.int64)
 
 
-def _axis_values(words, axis, strides):
+def axis_values(words, axis, strides):
     """The fields of an axis."""
     values = {
         "length": axis.length,
@@ -386,13 +399,13 @@ def words_of(plan, indices, strides):
     recipe = recipe_of(plan, indices)
     columns = columns_and_channels(plan)[0]
     axes = list(plan.axes)
-    words = _Words(len(PLAN) + len(AXIS) * (columns + 2))
+    words = Words(len(PLAN) + len(AXIS) * (columns + 2))
     for a in range(columns + 2):
         named = {
             name: array[a] if a < len(axes) else 0 for name, array in zip(AXIS[-4:], strides, strict=True) if array
         }
         if a < len(axes):
-            words.write(AXIS, len(PLAN) + len(AXIS) * a, _axis_values(words, axes[a], named))
+            words.write(AXIS, len(PLAN) + len(AXIS) * a, axis_values(words, axes[a], named))
         else:
             words.write(AXIS, len(PLAN) + len(AXIS) * a, {"length": 1, "outputs": 1, "taps": 1, "stride": 1, "step": 1})
     parameters = [float(value or 0) for value in plan.parameters.values() if recipe.order is None]
@@ -432,7 +445,7 @@ def _values_of_order(words, plan, recipe):
     return values
 
 
-class _Table:
+class Table:
     """A block of words on a device, which other streams may read once it is there."""
 
     def __init__(self, words):
@@ -452,8 +465,14 @@ class _Table:
 
 
 @functools.lru_cache(maxsize=512)
+def kept_words(words, device):
+    """Some integers on a device."""
+    return Table(np.array(words, np.int64))
+
+
+@functools.lru_cache(maxsize=512)
 def _table(plan, indices, strides, device):
-    return _Table(words_of(plan, indices, strides))
+    return Table(words_of(plan, indices, strides))
 
 
 # --- one call
@@ -494,9 +513,9 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
         strides = (image.strides, masks, out.strides, places.strides if indices else ())
         device = image.device.id
         table = _table(plan, indices, strides, device).ready()
-        inputs = (image, _NOTHING if mask is None else mask)
-        outputs = (out, places if indices else _NOTHING, table)
-        launch = functools.partial(_launch, kernels.file, kernels.names, device)
+        inputs = (image, NOTHING if mask is None else mask)
+        outputs = (out, places if indices else NOTHING, table)
+        launch = functools.partial(launch_kernel, kernels.file, kernels.names, device)
         if kernels.whole:
             launch(0, out.size, (*inputs, *outputs))
             return out
@@ -509,10 +528,10 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
 
 
 #: A pointer to nothing.
-_NOTHING = np.uint64(0)
+NOTHING = np.uint64(0)
 
 
-def _launch(file, names, device, number, threads, arguments):
+def launch_kernel(file, names, device, number, threads, arguments):
     """Launch a kernel on the current stream."""
     blocks = min(-(-threads // THREADS), LARGEST_GRID)
     _kernel(file, names, number, device)((blocks,), (THREADS,), arguments)

@@ -172,6 +172,14 @@ def empty(shape, dtype=float):
     return ndarray(blank)
 
 
+def zeros(shape, dtype=float):
+    return ndarray(np.zeros(shape, dtype))
+
+
+def ascontiguousarray(a):
+    return a if a._host.flags.c_contiguous else ndarray(np.ascontiguousarray(a._host))
+
+
 def may_share_memory(a, b):
     return np.may_share_memory(a._host, b._host)
 

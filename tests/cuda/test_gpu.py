@@ -354,6 +354,83 @@ def test_pyramids(reduction, dtype, recursive):
         same(skpool.pool_pyramid, image, 3, reduction=reduction, recursive=recursive, mask=mask, min_count=2)
 
 
+# ---------------------------------------------------------------- the way back
+
+
+@pytest.mark.parametrize("indices_dtype", ["int8", "uint16", "int64", "uint64"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_values_go_back_to_their_places(dtype, indices_dtype, cupy):
+    rng = generator(dtype, indices_dtype)
+    values = image_of(rng, (6, 7), dtype)
+    indices = rng.integers(-1 if indices_dtype.startswith("i") else 0, 50, (6, 7)).astype(indices_dtype)
+    for layout in LAYOUTS.values():  # several values have one index
+        cupy.log.backwards = not cupy.log.backwards
+        found = skpool.max_unpool(on_device(layout(values)), on_device(layout(indices)), (5, 10), fill_value=1)
+        same_bits(found, skpool.max_unpool(values, indices, (5, 10), fill_value=1))
+    image = image_of(rng, (9, 11), dtype)
+    pooled = skpool.max_pool(image, 3, stride=2, return_indices=True)
+    same_bits(skpool.max_unpool(*map(on_device, pooled), image.shape), skpool.max_unpool(*pooled, image.shape))
+
+
+@pytest.mark.parametrize(("index", "shape"), [(-2, (3, 4)), (12, (3, 4)), (2**40, (3, 4)), (0, (0, 4))])
+def test_indices_outside_are_told_after_one_wait(index, shape, cupy):
+    values, indices = np.ones((2, 2)), np.array([[-1, -1], [index, -1]])
+    with pytest.raises(ValueError, match="must be from -1") as on_cpu:
+        skpool.max_unpool(values, indices, shape)
+    with pytest.raises(ValueError, match="must be from -1") as on_gpu:
+        skpool.max_unpool(on_device(values), on_device(indices), shape)
+    assert str(on_gpu.value) == str(on_cpu.value)
+    assert cupy.log.waits == 1
+
+
+def test_errors_of_unpooling():
+    values = np.ones((2, 2))
+    with pytest.raises(TypeError, match="`indices` must be on the device of `values`, got ndarray"):
+        skpool.max_unpool(on_device(values), np.zeros((2, 2), int), (4, 4))
+    with pytest.raises(TypeError, match="`values` must be on the device of `indices`, got ndarray"):
+        skpool.max_unpool(values, on_device(np.zeros((2, 2), int)), (4, 4))
+    with pytest.raises(TypeError, match="must be integers, got dtype float64"):
+        skpool.max_unpool(on_device(values), on_device(values), (4, 4))
+    with pytest.raises(ValueError, match="must have the shape of `values`"):
+        skpool.max_unpool(on_device(values), on_device(np.zeros(4, int)), (4, 4))
+    with pytest.raises(ValueError, match="`output_shape` must be from 3 to 4"):
+        skpool.avg_unpool(on_device(values), (5, 4), 2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_values_are_spread_over_their_windows(dtype, ndim, cupy):
+    rng = generator("spread", dtype, ndim)
+    for number in range(8):
+        shape = tuple(rng.integers(5, 12, ndim).tolist())
+        channels = number % 2 == 1 and ndim > 1
+        keywords = {name: value for name, value in geometry(rng, ndim - channels, 4).items() if name not in IMAGES}
+        if channels:
+            keywords["channel_axis"] = int(rng.integers(-ndim, ndim))
+        try:
+            values = image_of(rng, skpool.pooled_shape(shape, **keywords), dtype)
+        except ValueError:
+            continue
+        cupy.log.backwards = number % 4 > 1
+        result = {} if number % 3 else {"dtype": rng.choice(RESULTS).item()}
+        layout = list(LAYOUTS.values())[number % len(LAYOUTS)]
+        with np.errstate(all="ignore"):
+            expected = skpool.avg_unpool(values, shape, **keywords, **result)
+            same_bits(skpool.avg_unpool(on_device(layout(values)), shape, **keywords, **result), expected)
+
+
+IMAGES = ("mode", "cval")  # what only concerns images
+
+
+def test_nothing_to_unpool(cupy):
+    empty = np.zeros((0, 3))
+    same_bits(skpool.max_unpool(on_device(empty), on_device(empty.astype(int)), (2, 2)), np.zeros((2, 2)))
+    same_bits(skpool.avg_unpool(on_device(empty), (0, 6), 2), np.zeros((0, 6)))
+    cupy.log.clear()
+    skpool.avg_unpool(on_device(np.ones((2, 3))), (4, 6), 2)
+    assert (cupy.log.waits, len(cupy.log.launches)) == (0, 1)
+
+
 # ---------------------------------------------------------------- arrays
 
 
@@ -463,7 +540,7 @@ def test_rows_further_apart_than_32_bits_tell(cupy, monkeypatch):
     """Offsets in an image of more than 2**31 elements, of which only some can be looked at."""
     shape, stride = (6, 8), 2**31 + 64
     words = []
-    monkeypatch.setattr(gpu, "_launch", lambda *arguments: words.append(arguments))
+    monkeypatch.setattr(gpu, "launch_kernel", lambda *arguments: words.append(arguments))
     plan = pooling.plan_for(
         skpool.windows.Sliding, (2,), shape, np.dtype(np.uint8), "max", 0, "propagate", 1, None, None, None
     )
@@ -488,8 +565,6 @@ CALLS = {
     "strip_pool": lambda image: skpool.strip_pool(image, 0),
     "block_reduce": lambda image: skpool.block_reduce(image),
     "downscale_local_mean": lambda image: skpool.downscale_local_mean(image, 2),
-    "max_unpool": lambda image: skpool.max_unpool(image, image, (8, 8)),
-    "avg_unpool": lambda image: skpool.avg_unpool(image, (16, 16), 2),
     "adaptive_pool": lambda image: skpool.adaptive_pool(image, 2, bins="area"),
     "global_pool": lambda image: skpool.global_pool(image, "top_k_avg", k=2),
     "global_pool with weights": lambda image: skpool.global_pool(image, weights=np.ones((8, 8))),
@@ -509,6 +584,7 @@ def test_every_public_function_works_or_refuses():
     """No function is forgotten: each is tested above, or is in a family of the registry, or takes no image."""
     families = {f"{family}{name}_pool" for family in ("", "adaptive_", "global_") for name in REDUCTIONS}
     tested = {"pool", "adaptive_pool", "global_pool", "fractional_max_pool", "spatial_pyramid_pool", "pool_pyramid"}
+    tested |= {"max_unpool", "avg_unpool"}
     no_image = {
         *("pooled_shape", "pooled_coords", "pyramid_transforms", "rmac_regions", "show_config"),
         *("patch_skimage", "unpatch_skimage", "patched"),
