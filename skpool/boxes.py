@@ -9,8 +9,9 @@ from fractions import Fraction
 import numpy as np
 
 from . import containers, windows
-from .backends import boxes as backend
-from .backends.gpu import on_cpu_only
+from .backends import boxes as on_cpu
+from .backends import gpu
+from .backends import gpu_boxes as on_gpu
 from .plan import checked_channel_axis, checked_image_dtype, representable
 from .reductions import REDUCTIONS
 from .threads import check_workers
@@ -39,7 +40,7 @@ def _checked_image(image, channel_axis):
             "`image` must not be a masked array, whose mask would be lost: fill it, or give its `data`; got one of "
             f"shape {image.shape}"
         )
-    image = np.asarray(image)
+    image = gpu.as_array(image) if gpu.is_array(image) else np.asarray(image)
     checked_image_dtype(image.dtype)
     channel_axis = checked_channel_axis(channel_axis, image.ndim)
     if image.ndim != 2 + (channel_axis is not None):
@@ -52,8 +53,8 @@ def _checked_image(image, channel_axis):
 
 
 def _checked_boxes(boxes):
-    """The boxes as (K, 4) float64."""
-    array = np.asarray(boxes)
+    """The boxes as (K, 4) float64, in the memory of the processor."""
+    array = gpu.as_array(boxes).get() if gpu.is_array(boxes) else np.asarray(boxes)
     if array.shape == (0,):  # an empty list
         array = array.reshape(0, 4)
     if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
@@ -140,9 +141,14 @@ def _in_pixels(boxes, aligned):
     return _edges(boxes) - 0.5 if aligned else _edges(boxes)
 
 
+def _backend(image):
+    """Where an image is pooled."""
+    return on_gpu if gpu.is_array(image) else on_cpu
+
+
 def _run(rule, dtype, image, has_channels, edges, output_shape, fill, workers):
     """Pool by a rule of the backend, and give the result its type and shape."""
-    result = backend.run(rule, image, edges, output_shape, fill, workers)
+    result = _backend(image).run(rule, image, edges, output_shape, fill, workers)
     with np.errstate(over="ignore"):
         result = result.astype(dtype, copy=False)
     return result if has_channels else result[..., 0]
@@ -151,7 +157,6 @@ def _run(rule, dtype, image, has_channels, edges, output_shape, fill, workers):
 # --- the functions
 
 
-@on_cpu_only
 def roi_pool(
     image,
     boxes,
@@ -232,11 +237,10 @@ def roi_pool(
         fill_value = math.nan if dtype.kind == "f" and not inclusive else 0
     fill = representable(fill_value, dtype, "fill_value")
     edges = _inclusive(boxes) if inclusive else _touched(boxes)
-    rule = backend.pixels(reduction, image, edges, output_shape)
+    rule = _backend(image).pixels(reduction, image, edges, output_shape)
     return _run(rule, dtype, image, has_channels, edges, output_shape, fill, workers)
 
 
-@on_cpu_only
 def roi_align(
     image,
     boxes,
@@ -323,11 +327,11 @@ def roi_align(
     edges = _in_pixels(boxes, aligned)
     if not aligned:
         edges = _at_least_one(edges)
+    backend = _backend(image)
     rule = backend.peaks(image.dtype, count, onnx_max) if reduction == "max" else backend.samples(image.dtype, count)
     return _run(rule, rule.natural, image, has_channels, edges, output_shape, 0, workers)
 
 
-@on_cpu_only
 def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=None, workers=None):
     """Reduce each box of an image to a grid of bins, each the mean of the interpolated image over its exact area.
 
@@ -383,11 +387,10 @@ def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=N
         image, boxes, output_shape, channel_axis, workers
     )
     edges = _in_pixels(boxes, _checked_flag(aligned, "aligned"))
-    rule = backend.integral(image.dtype)
+    rule = _backend(image).integral(image.dtype)
     return _run(rule, rule.natural, image, has_channels, edges, output_shape, 0, workers)
 
 
-@on_cpu_only
 def position_sensitive_roi_pool(image, boxes, output_shape, *, channel_axis=-1, workers=None):
     """Reduce each box of an image to a grid of bins, each the mean of pixels in channels of its own.
 
@@ -451,7 +454,7 @@ def position_sensitive_roi_pool(image, boxes, output_shape, *, channel_axis=-1, 
             f"{output_shape}, got {image.shape[2]}"
         )
     edges = _at_least_one(_rounded(boxes))
-    rule = backend.pixels("avg", image, edges, output_shape, own_channels=True)
+    rule = _backend(image).pixels("avg", image, edges, output_shape, own_channels=True)
     dtype = REDUCTIONS["avg"].result(image.dtype.newbyteorder("="))
     return _run(rule, dtype, image, True, edges, output_shape, 0, workers)
 

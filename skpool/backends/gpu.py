@@ -325,7 +325,7 @@ PLAN = (
 )
 
 
-def _word(value, dtype):
+def word_of(value, dtype):
     """A number's bytes in memory, as the first of a word."""
     return int.from_bytes(np.asarray(value).astype(dtype).tobytes(), "little")
 
@@ -348,7 +348,7 @@ class Words:
     def write(self, names, at, values):
         """Write the fields of a struct."""
         for name, value in values.items():
-            self.words[at + names.index(name)] = _word(value, np.float64) if isinstance(value, float) else value
+            self.words[at + names.index(name)] = word_of(value, np.float64) if isinstance(value, float) else value
 
     def array(self):
         return np.array([word % 2**64 for word in self.words], np.uint64).view(np.int64)
@@ -408,23 +408,18 @@ def words_of(plan, indices, strides):
             words.write(AXIS, len(PLAN) + len(AXIS) * a, axis_values(words, axes[a], named))
         else:
             words.write(AXIS, len(PLAN) + len(AXIS) * a, {"length": 1, "outputs": 1, "taps": 1, "stride": 1, "step": 1})
-    parameters = [float(value or 0) for value in plan.parameters.values() if recipe.order is None]
     values = {
         "outputs": math.prod(plan.shape),
         "minimum": plan.min_count,
         "omits": int(plan.omit_nan),
-        "fill": _word(plan.fill_value, plan.dtype),
-        "constant": _word(plan.cval, plan.image_dtype),
-        **dict(zip(("first", "second"), parameters, strict=False)),
-        "divisor": float(recipe.divisor or 0),
+        "fill": word_of(plan.fill_value, plan.dtype),
+        "constant": word_of(plan.cval, plan.image_dtype),
+        **parameters_of(plan, recipe),
         "part": PART,
         "parts": _parts(plan, columns),
         "positions": axes[columns].most_taps,
         "channels": columns + 1,
     }
-    if plan.reduction.name in POWERS and may_leave_range(plan):
-        p = plan.parameters["p"]
-        values |= {"safe": scale_step(p), "least": least_safe(p)}
     if plan.taps is not None or plan.nearest_first:
         window = tuple(axis.most_taps for axis in axes)
         taps = np.ravel_multi_index(ordered_taps(plan).T, window)
@@ -433,6 +428,16 @@ def words_of(plan, indices, strides):
         values |= _values_of_order(words, plan, recipe)
     words.write(PLAN, 0, values)
     return words.array()
+
+
+def parameters_of(plan, recipe):
+    """The fields of the plan that a fold reads."""
+    parameters = [float(value or 0) for value in plan.parameters.values() if recipe.order is None]
+    values = {**dict(zip(("first", "second"), parameters, strict=False)), "divisor": float(recipe.divisor or 0)}
+    if plan.reduction.name in POWERS and may_leave_range(plan):
+        p = plan.parameters["p"]
+        values |= {"safe": scale_step(p), "least": least_safe(p)}
+    return values
 
 
 def _values_of_order(words, plan, recipe):
