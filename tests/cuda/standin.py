@@ -80,6 +80,8 @@ class ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
 
     def __getitem__(self, index):
+        if isinstance(index, ndarray):  # a copy
+            return ndarray(self._host[index._host])
         return ndarray(np.asarray(self._host[index]), self._memory)
 
     def __setitem__(self, index, value):
@@ -178,6 +180,15 @@ def zeros(shape, dtype=float):
 
 def ascontiguousarray(a):
     return a if a._host.flags.c_contiguous else ndarray(np.ascontiguousarray(a._host))
+
+
+def argsort(a, axis=-1, kind=None):
+    return ndarray(np.argsort(a._host, axis, "stable"))
+
+
+def flatnonzero(a):
+    log.waits += 1  # for the shape of the result
+    return ndarray(np.flatnonzero(a._host))
 
 
 def may_share_memory(a, b):

@@ -443,6 +443,144 @@ def test_boxes_without_pixels(shape, cupy):
     assert not cupy.log.launches
 
 
+# ---------------------------------------------------------------- labels
+
+
+def labelled_images(*seed):
+    """Images with channels anywhere or none, label images of several types, and the channel axis."""
+    rng = generator(*seed)
+    for number, kind in enumerate(("int32", "uint8", "int64", "uint64", "bool")):
+        shape = ((40, 33), (7, 9, 5), (300,), (21, 22), (1, 1))[number]
+        axis = (None, -1, 0, 1, None)[number]
+        labels = rng.integers(0, 2 if kind == "bool" else 9, shape).astype(kind)
+        if kind == "int64":
+            labels[labels == 3] = 2**40  # far from all others
+        if kind == "uint64":
+            labels[labels == 3] = 2**63 + 5
+        image = image_of(rng, shape if axis is None else (*shape, 3), seed[-1])
+        yield image if axis is None else np.moveaxis(image, -1, axis), labels, axis, rng
+
+
+#: Reductions whose results are the CPU's bit for bit, whatever the type.
+EXACT = ("max", "min", "range", "count")
+
+
+def close(found, expected, dtype):
+    """The same but for rounding."""
+    found = found.get()
+    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    few = 1e-12 if expected.dtype == np.float64 else 4 * 2.0**-23
+    scale = np.nanmax(np.abs(np.where(np.isfinite(expected), expected, 0)), initial=0)
+    np.testing.assert_allclose(found, expected, few, few * float(scale))
+
+
+@pytest.mark.filterwarnings("ignore:invalid value", "ignore:overflow")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", FOLDED)
+def test_regions(reduction, dtype, cupy):
+    for number, (image, labels, axis, rng) in enumerate(labelled_images(reduction, dtype)):
+        cupy.log.backwards = not cupy.log.backwards
+        if reduction not in EXACT and np.dtype(dtype).kind == "f":
+            image = np.where(np.abs(image) < 1e4, image, np.dtype(dtype).type(3))
+        keywords = {"channel_axis": axis, "min_count": int(rng.integers(1, 3)), "background": (0, None, 7)[number % 3]}
+        keywords["nan_policy"] = ("propagate", "omit")[number % 2]
+        if number % 2:
+            keywords["labels"] = [5, 2**63 + 5, 0, 77, 2]
+        mask = rng.random(labels.shape if number % 3 else image.shape) < 0.7 if number else None
+        layouts = [LAYOUTS[name] for name in ("C", list(LAYOUTS)[number])]
+        expected = skpool.region_pool(image, labels, reduction, mask=mask, **keywords)
+        found = skpool.region_pool(
+            on_device(layouts[1](image)), on_device(layouts[1](labels)), reduction, mask=on_device(mask), **keywords
+        )
+        integers = np.dtype(dtype).kind != "f" and reduction in ("sum", "avg")
+        same_bits(found, expected) if reduction in EXACT or integers else close(found, expected, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", ["max", "min"])
+def test_indices_and_labels_of_regions(reduction, dtype, cupy):
+    for image, labels, axis, _ in labelled_images(reduction, dtype):
+        cupy.log.backwards = not cupy.log.backwards
+        keywords = {"channel_axis": axis, "return_indices": True, "return_labels": True}
+        expected = skpool.region_pool(image, labels, reduction, **keywords)
+        found = skpool.region_pool(on_device(image), on_device(labels), reduction, **keywords)
+        for one, other in zip(found, expected, strict=True):
+            same_bits(one, other)
+
+
+def test_regions_of_many_pixels():
+    image = image_of(generator("large"), (300, 310), "float64")
+    labels = (np.arange(300)[:, None] // 7 * (np.arange(310) > 5)).astype(np.uint16)
+    image = np.where(np.isfinite(image), image, 0)
+    for reduction in FOLDED:
+        expected = skpool.region_pool(image, labels, reduction)
+        found = skpool.region_pool(on_device(image), on_device(labels), reduction)
+        same_bits(found, expected) if reduction in EXACT else close(found, expected, "float64")
+
+
+def test_powers_of_regions_beyond_the_range_of_float64():
+    image = np.outer([1e-300, 1e-200, 1e200, 3e300], np.ones(70))
+    labels = np.repeat([[1], [2], [3], [4]], 70, axis=1)
+    for name in ("lp", "power_mean", "gem"):
+        close(
+            skpool.region_pool(on_device(image), on_device(labels), name, p=3),
+            skpool.region_pool(image, labels, name, p=3),
+            "float64",
+        )
+
+
+def test_regions_of_another_type_and_nan():
+    image, labels = np.array([[1.5, np.nan], [2.5, 300]], np.float32), np.array([[1, 1], [2, 3]])
+    for dtype in ("uint8", "float64", "bool"):
+        expected = skpool.region_pool(image, labels, "max", dtype=dtype, fill_value=1)
+        same_bits(skpool.region_pool(on_device(image), on_device(labels), "max", dtype=dtype, fill_value=1), expected)
+    with pytest.raises(ValueError, match="must not have NaN"):
+        skpool.region_pool(on_device(image), on_device(labels), nan_policy="raise")
+    skpool.region_pool(on_device(image), on_device(labels), labels=[2, 3], nan_policy="raise")
+
+
+def test_no_regions():
+    for shape in ((0, 4), (3, 4)):
+        image, labels = np.ones(shape), np.zeros(shape, int)
+        for keywords in ({}, {"labels": []}, {"labels": [4]}, {"return_labels": True}):
+            expected = skpool.region_pool(image, labels, **keywords)
+            found = skpool.region_pool(on_device(image), on_device(labels), **keywords)
+            pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
+            for one, other in pairs:
+                same_bits(one, other)
+
+
+def test_errors_of_regions():
+    image, labels = on_device(np.ones((2, 3))), on_device(np.array([[-1, 0, 2], [2, 2, 2]]))
+    with pytest.raises(ValueError, match=r"`label_image` must be >= 0 wherever it is not `background`, got -1"):
+        skpool.region_pool(image, labels)
+    assert skpool.region_pool(image, labels, background=-1).shape == (2,)
+    with pytest.raises(ValueError, match=r"`label_image` must be >= 0 wherever it is not `background`, got -1"):
+        skpool.region_unpool(on_device(np.ones(1)), labels, labels=[2])
+    with pytest.raises(ValueError, match="`values` must have one row for each of 2 labels, got 1"):
+        skpool.region_unpool(on_device(np.ones(1)), labels, background=-1)
+    with pytest.raises(TypeError, match="`label_image` must be on the device of `image`, got ndarray"):
+        skpool.region_pool(image, np.ones((2, 3), int))
+    with pytest.raises(TypeError, match="`label_image` must be boolean or integer"):
+        skpool.region_pool(image, image)
+    with pytest.raises(
+        NotImplementedError, match=r"skpool\.region_pool\(image\.get\(\), label_image\.get\(\), 'median'"
+    ):
+        skpool.region_pool(image, labels, "median")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_regions_are_painted(dtype, cupy):
+    for _, labels, axis, rng in labelled_images("paint", dtype):
+        for background, given in itertools.product((0, None, 5), (None, [5, 2**40, 1, 77])):
+            cupy.log.backwards = not cupy.log.backwards
+            count = len(skpool.region_pool(labels, labels, "count", background=background, labels=given))
+            values = image_of(rng, (count,) if axis is None else (count, 2), dtype)
+            keywords = {"background": background, "labels": given, "fill_value": 1}
+            expected = skpool.region_unpool(values, labels, **keywords)
+            same_bits(skpool.region_unpool(on_device(values), on_device(labels), **keywords), expected)
+
+
 # ---------------------------------------------------------------- the way back
 
 
@@ -644,8 +782,6 @@ def test_rows_further_apart_than_32_bits_tell(cupy, monkeypatch):
 CALLS = {
     "weighted_avg_pool": lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2))),
     "blur_pool": lambda image: skpool.blur_pool(image),
-    "region_pool": lambda image: skpool.region_pool(image, np.ones((8, 8), int)),
-    "region_unpool": lambda image: skpool.region_unpool(np.ones(1), image),
     "corner_pool": lambda image: skpool.corner_pool(image, "top"),
     "strip_pool": lambda image: skpool.strip_pool(image, 0),
     "block_reduce": lambda image: skpool.block_reduce(image),
@@ -670,6 +806,7 @@ def test_every_public_function_works_or_refuses():
     families = {f"{family}{name}_pool" for family in ("", "adaptive_", "global_") for name in REDUCTIONS}
     tested = {"pool", "adaptive_pool", "global_pool", "fractional_max_pool", "spatial_pyramid_pool", "pool_pyramid"}
     tested |= {"max_unpool", "avg_unpool", "roi_pool", "roi_align", "precise_roi_pool", "position_sensitive_roi_pool"}
+    tested |= {"region_pool", "region_unpool"}
     no_image = {
         *("pooled_shape", "pooled_coords", "pyramid_transforms", "rmac_regions", "show_config"),
         *("patch_skimage", "unpatch_skimage", "patched"),
