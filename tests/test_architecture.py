@@ -51,6 +51,7 @@ FLOORS = {
         "backends.labels",
         "backends.gpu",
         "backends.gpu_boxes",
+        "backends.gpu_corners",
         "backends.gpu_labels",
         "backends.gpu_unpool",
         "backends.chunked",

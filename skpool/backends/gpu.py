@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..reductions import WEIGHTED_AVG
 from .cpu import (
     POWERS,
     bytes_of_row,
@@ -241,15 +242,16 @@ _STATE_WORDS = {
 def kernels_of(plan, indices=False):
     """The kernels of a plan, or an error if there is none."""
     name = plan.reduction.name
-    if name not in COVERED or plan.is_weighted:
-        refuse(f"{name}_pool(image.get(), ...)")
+    columns = columns_and_channels(plan)[0]
+    out = f"skpool::{type_of(plan.dtype)}"
+    if name == WEIGHTED_AVG.name:
+        pixel = f"skpool::{type_of(plan.image_dtype)}"
+        return Kernels(f"skpool::weighted_average<{pixel}, {out}, {columns}>", file="weights.cu")
     recipe = recipe_of(plan, indices)
     if recipe.order is not None:
         return _kernels_of_order(plan, recipe.order)
     pixel, natural = type_of(plan.image_dtype), type_of(recipe.natural)
-    columns = columns_and_channels(plan)[0]
     struct = STRUCTS[name](recipe, pixel, natural)
-    out = f"skpool::{type_of(plan.dtype)}"
     if is_parted(plan):
         words = 1 + max(_STATE_WORDS.get(struct.partition("<")[0], 1), 2 if "TwoWords" in struct else 1)
         return Kernels(
@@ -422,8 +424,10 @@ def words_of(plan, indices, strides):
     }
     if plan.taps is not None or plan.nearest_first:
         window = tuple(axis.most_taps for axis in axes)
-        taps = np.ravel_multi_index(ordered_taps(plan).T, window)
-        values |= {"taps": words.table(taps), "taps_found": len(taps)}
+        taps = tuple(ordered_taps(plan).T)
+        values |= {"taps": words.table(np.ravel_multi_index(taps, window)), "taps_found": len(taps[0])}
+        if plan.is_weighted:
+            values["weight"] = words.table(plan.taps.weight[taps])
     if recipe.order is not None:
         values |= _values_of_order(words, plan, recipe)
     words.write(PLAN, 0, values)
@@ -471,8 +475,8 @@ class Table:
 
 @functools.lru_cache(maxsize=512)
 def kept_words(words, device):
-    """Some integers on a device."""
-    return Table(np.array(words, np.int64))
+    """Some integers of up to 64 bits on a device."""
+    return Table(np.array([word % 2**64 for word in words], np.uint64).view(np.int64))
 
 
 @functools.lru_cache(maxsize=512)

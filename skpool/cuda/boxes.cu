@@ -234,20 +234,6 @@ template <class Rule> __global__ void lay(const double* boxes, int64* space, int
     }
 }
 
-// Weighted sums as the CPU adds them up, four terms at a time.
-struct Fours {
-    double total, four;
-    int64 count;
-
-    DEVICE Fours() : total(0), four(0), count(0) {}
-    DEVICE void add(double weighed) {
-        if (count > 0 && count % 4 == 0) close();
-        four = count % 4 ? four + weighed : weighed;
-        count++;
-    }
-    DEVICE void close() { total = count > 4 ? total + four : four; }
-};
-
 template <class Pixel, class Natural>
 __global__ void weigh(const char* image, int64* space, char* out, const Plan* words) {
     const Plan& plan = *words;

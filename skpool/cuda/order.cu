@@ -119,7 +119,7 @@ template <class Samples, class Window> DEVICE void collect(Samples& samples, con
 // Tables of ranks and weights, by the number of samples that count, or by rank.
 DEVICE int64 low_of(const Plan& plan, int64 count) { return plan.table(plan.low)[count]; }
 DEVICE int64 high_of(const Plan& plan, int64 count) { return plan.table(plan.high)[count]; }
-DEVICE double weight_of(const Plan& plan, int64 number) { return from_bits((uint64) plan.table(plan.weight)[number]); }
+DEVICE double weight_of(const Plan& plan, int64 number) { return plan.number(plan.weight, number); }
 
 // The mean of two samples, rounded once.
 template <class Row> struct Halves {

@@ -29,7 +29,7 @@ GUARD_BYTE = 0xA5
 #: NumPy's functions that may be called with arrays on a device, which hand them over to CuPy's of the same name.
 FUNCTIONS = ("concatenate", "moveaxis", "ndim", "shape", "where")
 UFUNCS = (
-    *("not_equal", "greater_equal", "less", "multiply", "divide", "subtract"),
+    *("not_equal", "greater_equal", "greater", "less", "multiply", "divide", "subtract"),
     *("bitwise_and", "invert"),
 )
 
@@ -104,6 +104,9 @@ class ndarray:
 
     def __ge__(self, other):
         return np.greater_equal(self, other)
+
+    def __gt__(self, other):
+        return np.greater(self, other)
 
     def __lt__(self, other):
         return np.less(self, other)
@@ -189,6 +192,10 @@ def argsort(a, axis=-1, kind=None):
 def flatnonzero(a):
     log.waits += 1  # for the shape of the result
     return ndarray(np.flatnonzero(a._host))
+
+
+def broadcast_to(array, shape):
+    return ndarray(np.broadcast_to(array._host, shape), array._memory)
 
 
 def may_share_memory(a, b):

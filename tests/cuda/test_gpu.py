@@ -3,6 +3,7 @@
 Nothing here needs a GPU.
 """
 
+import functools
 import itertools
 import math
 import sys
@@ -352,6 +353,78 @@ def test_pyramids(reduction, dtype, recursive):
         same(skpool.pool_pyramid, image, reduction=reduction, recursive=recursive)
         mask = generator(1).random(image.shape) < 0.6
         same(skpool.pool_pyramid, image, 3, reduction=reduction, recursive=recursive, mask=mask, min_count=2)
+
+
+# ---------------------------------------------------------------- weights, strips and corners
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("separable", [False, True])
+def test_weights(separable, dtype, cupy):
+    rng = generator("weights", separable, dtype)
+    for number, (image, keywords) in enumerate(cases("weights", dtype, 12)):
+        window = keywords.pop("window_shape", None) or keywords.pop("footprint").shape
+        vectors = [rng.integers(1, 4, length) for length in window]
+        weights = functools.reduce(np.multiply.outer, vectors) if separable else rng.integers(-1, 9, window)
+        if not separable:
+            weights = weights / 3
+            weights.flat[0] = 40
+        if separable and number % 2:
+            for name in ("mask", "fill_value", "min_count", "nan_policy"):
+                keywords.pop(name, None)
+        cupy.log.backwards = number % 2 == 1
+        with np.errstate(all="ignore"):
+            if fits(image, {"window_shape": window, **keywords}):
+                same(skpool.weighted_avg_pool, image, weights, **keywords)
+
+
+@pytest.mark.parametrize("keywords", [{}, {"size": 5, "stride": 3}, {"max_window": 2}, {"mode": "constant", "cval": 2}])
+def test_blurs(keywords):
+    image = image_of(generator("blur"), (9, 12), "float32")
+    with np.errstate(all="ignore"):
+        same(skpool.blur_pool, image, **keywords)
+        same(skpool.blur_pool, image, nan_policy="omit", mask=np.arange(108).reshape(9, 12) % 5 > 0, **keywords)
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("reduction", ["avg", "max", "var", "median"])
+def test_strips(reduction, axis):
+    image = image_of(generator("strips"), (13, 17), "float64")
+    with np.errstate(all="ignore"):
+        for keepdims in (False, True):
+            same(skpool.strip_pool, image, axis, reduction, keepdims=keepdims)
+        out = on_device(np.zeros(17 if axis == 0 else 13))
+        assert skpool.strip_pool(on_device(image), axis, reduction, out=out) is out
+        same_bits(out, skpool.strip_pool(image, axis, reduction))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("corner", ["top", "right", "top_left", "bottom_right"])
+def test_corners(corner, dtype, cupy):
+    for number, channel_axis in enumerate((None, 0, 1, 2)):
+        rng = generator(corner, dtype, number)
+        image = image_of(rng, (5, 6, 7), dtype)
+        if np.dtype(dtype).kind == "f":
+            image = image + np.dtype(dtype).type(0)  # NumPy's maximum of zeros of both signs is either
+        cupy.log.backwards = number % 2 == 1
+        mask = rng.random(image.shape) < 0.6
+        if channel_axis == 1:
+            mask = mask[:, 0]
+        layout = list(LAYOUTS.values())[number]
+        with np.errstate(all="ignore"):
+            for keywords in ({}, {"mask": mask}, {"nan_policy": "omit"}, {"mask": mask, "fill_value": 1}):
+                same(skpool.corner_pool, layout(image), corner, channel_axis=channel_axis, **keywords)
+
+
+def test_corners_refuse_nan_where_it_counts(cupy):
+    image = np.ones((3, 4))
+    image[1, 1] = np.nan
+    cupy.log.clear()
+    with pytest.raises(ValueError, match="must not have NaN"):
+        skpool.corner_pool(on_device(image), "top", nan_policy="raise")
+    assert cupy.log.waits == 1
+    same(skpool.corner_pool, image, "top", nan_policy="raise", mask=~np.isnan(image))
+    same(skpool.corner_pool, np.ones((0, 4)), "top_left")
 
 
 # ---------------------------------------------------------------- boxes
@@ -780,10 +853,7 @@ def test_rows_further_apart_than_32_bits_tell(cupy, monkeypatch):
 
 
 CALLS = {
-    "weighted_avg_pool": lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2))),
-    "blur_pool": lambda image: skpool.blur_pool(image),
-    "corner_pool": lambda image: skpool.corner_pool(image, "top"),
-    "strip_pool": lambda image: skpool.strip_pool(image, 0),
+    "weighted_avg_pool": lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2)), image_weights=image),
     "block_reduce": lambda image: skpool.block_reduce(image),
     "downscale_local_mean": lambda image: skpool.downscale_local_mean(image, 2),
     "adaptive_pool": lambda image: skpool.adaptive_pool(image, 2, bins="area"),
@@ -806,7 +876,7 @@ def test_every_public_function_works_or_refuses():
     families = {f"{family}{name}_pool" for family in ("", "adaptive_", "global_") for name in REDUCTIONS}
     tested = {"pool", "adaptive_pool", "global_pool", "fractional_max_pool", "spatial_pyramid_pool", "pool_pyramid"}
     tested |= {"max_unpool", "avg_unpool", "roi_pool", "roi_align", "precise_roi_pool", "position_sensitive_roi_pool"}
-    tested |= {"region_pool", "region_unpool"}
+    tested |= {"region_pool", "region_unpool", "strip_pool", "corner_pool", "weighted_avg_pool", "blur_pool"}
     no_image = {
         *("pooled_shape", "pooled_coords", "pyramid_transforms", "rmac_regions", "show_config"),
         *("patch_skimage", "unpatch_skimage", "patched"),
