@@ -46,9 +46,17 @@ MOST_PARTED_OUTPUTS = 2**15
 PART = 32
 
 
+#: Kinds of devices of DLPack that hold memory of CUDA: a device's, and managed.
+_DLPACK_DEVICES = (2, 13)
+
+
 def is_array(array):
-    """Whether an array is on a GPU, whosever it is."""
-    return hasattr(array, "__cuda_array_interface__")
+    """Whether an array is on a GPU, whosever it is: by the array interface of CUDA, or by DLPack."""
+    if type(array) is np.ndarray:
+        return False
+    if hasattr(array, "__cuda_array_interface__"):
+        return True
+    return hasattr(array, "__dlpack_device__") and array.__dlpack_device__()[0] in _DLPACK_DEVICES
 
 
 def on_cpu_only(function):
@@ -77,7 +85,9 @@ def arrays():
 def as_array(array):
     """An array on a GPU as CuPy's, without a copy."""
     cupy = arrays()
-    return array if isinstance(array, cupy.ndarray) else cupy.asarray(array)
+    if isinstance(array, cupy.ndarray):
+        return array
+    return cupy.asarray(array) if hasattr(array, "__cuda_array_interface__") else cupy.from_dlpack(array)
 
 
 def together(**given):

@@ -35,14 +35,14 @@ UFUNCS = (
 
 
 class Log:
-    """What has been done since `clear`: launches of kernels, and waits for the device."""
+    """What has been done since `clear`: launches, waits for the device, new arrays and which of them were uploaded."""
 
     def __init__(self):
         self.backwards = False  # the order of threads and blocks
         self.clear()
 
     def clear(self):
-        self.launches, self.waits = [], 0
+        self.launches, self.waits, self.allocations, self.uploads = [], 0, 0, 0
 
 
 log = Log()
@@ -56,6 +56,7 @@ class Pointer:
 class ndarray:
     def __init__(self, host, memory=None):
         if memory is None:
+            log.allocations += 1
             width = host.dtype.itemsize * host.size
             memory = np.full(width + 2 * GUARD, GUARD_BYTE, np.uint8)
             own = memory[GUARD : GUARD + width].view(host.dtype).reshape(host.shape)
@@ -70,6 +71,12 @@ class ndarray:
     size = property(lambda self: self._host.size)
     device = property(lambda self: Device(0))
     data = property(lambda self: Pointer(self._host.ctypes.data))
+
+    def __dlpack__(self, stream=None):
+        return self
+
+    def __dlpack_device__(self):
+        return 2, self.device.id
 
     @property
     def __cuda_array_interface__(self):
@@ -158,6 +165,8 @@ class ndarray:
         return self._host.copy()
 
     def check_guards(self):
+        if not isinstance(self._memory, np.ndarray):
+            return  # another's
         outside = np.concatenate([self._memory[:GUARD], self._memory[-GUARD:]])
         if (outside != GUARD_BYTE).any():
             raise AssertionError("a kernel has written outside an array")
@@ -167,8 +176,26 @@ def _host(value):
     return value._host if isinstance(value, ndarray) else value
 
 
+class _Interface:
+    """What NumPy reads of an array that another owns."""
+
+    def __init__(self, interface):
+        self.__array_interface__ = {
+            name: interface[name] for name in ("shape", "typestr", "data", "strides", "version")
+        }
+
+
 def asarray(a):
-    return a if isinstance(a, ndarray) else ndarray(np.asarray(a))
+    if isinstance(a, ndarray):
+        return a
+    if hasattr(a, "__cuda_array_interface__"):
+        return ndarray(np.asarray(_Interface(a.__cuda_array_interface__)), a)
+    log.uploads += 1
+    return ndarray(np.asarray(a))
+
+
+def from_dlpack(array):
+    return array.__dlpack__()  # of the stand-in's arrays, this is what one hands over
 
 
 def empty(shape, dtype=float):

@@ -1,123 +1,30 @@
 """The CUDA kernels on the CPU: the real sources as C++, behind a stand-in for CuPy, against the CPU backend.
 
-Nothing here needs a GPU.
+The same on a GPU, where there is one: `pytest -m gpu`.
 """
 
-import functools
 import itertools
 import math
+import mmap
 import sys
 
 import numpy as np
 import pytest
 import standin
+from devices import on_device, same, same_bits
+from grid import CAPTURED, COVERED, DTYPES, FOLDED, RESULTS, SORTED, cases, fits
 from images import LAYOUTS, generator, image_of
 from plans import required
 
 import skpool
 from skpool import pooling
 from skpool.backends import gpu
-from skpool.reductions import REDUCTIONS, VIRTUAL_INDEX
+from skpool.reductions import REDUCTIONS
 
-DTYPES = (
-    "bool",
-    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    *("float16", "float32", "float64"),
-)
-
-#: What is computed on a GPU.
-COVERED = tuple(name for name in REDUCTIONS if name in gpu.COVERED)
-FOLDED = tuple(name for name in COVERED if name in gpu.STRUCTS)
-SORTED = tuple(name for name in COVERED if name not in gpu.STRUCTS)
-
-pytestmark = pytest.mark.skipif(standin.COMPILER is None, reason="there is no C++ compiler")
-
-
-@pytest.fixture(autouse=True)
-def cupy():
-    with standin.installed() as module:
-        module.log.clear()
-        module.log.backwards = False
-        yield module
-        module.log.backwards = False
-
-
-def on_device(array):
-    """An array on the device, of the same layout."""
-    if array is None:
-        return None
-    low, high = np.lib.array_utils.byte_bounds(array) if array.size else (0, 0)
-    whole = standin.asarray(np.zeros(high - low, np.uint8))
-    offset = standin.GUARD + (array.ctypes.data - low if array.size else 0)
-    host = np.ndarray(array.shape, array.dtype, whole._memory, offset, array.strides)
-    host[...] = array
-    return standin.ndarray(host, whole._memory)
-
-
-def same_bits(found, expected):
-    """Arrays of one type that have the same bits; any NaN is like any other."""
-    assert isinstance(found, standin.ndarray)
-    found = found.get()
-    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
-    if found.dtype.kind == "f":
-        nan = np.isnan(expected)
-        np.testing.assert_array_equal(np.isnan(found), nan)
-        found, expected = (np.where(nan, 0, array).astype(array.dtype) for array in (found, expected))
-        integer = f"i{found.dtype.itemsize}"
-        found, expected = found.view(integer), expected.view(integer)
-    np.testing.assert_array_equal(found, expected)
-
-
-def same(function, image, *arguments, mask=None, **keywords):
-    """The same call on the device and on the CPU gives the same."""
-    masks = ({}, {}) if mask is None else ({"mask": on_device(mask)}, {"mask": mask})
-    found = function(on_device(image), *arguments, **keywords, **masks[0])
-    expected = function(image, *arguments, **keywords, **masks[1])
-    if not isinstance(expected, tuple | list):
-        found, expected = [found], [np.asarray(expected)]
-    for one, other in zip(found, expected, strict=True):
-        same_bits(one, other)
+pytestmark = pytest.mark.usefixtures("cupy")
 
 
 # ---------------------------------------------------------------- windows
-
-
-def geometry(rng, ndim, most):
-    """Arguments of windows along so many axes."""
-    window = tuple(rng.integers(1, most + 1, ndim).tolist())
-    keywords = {"window_shape": window, "stride": tuple(rng.integers(1, most + 2, ndim).tolist())}
-    if rng.random() < 0.7:
-        keywords["padding"] = tuple(tuple(rng.integers(0, size, 2).tolist()) for size in window)
-        keywords["mode"] = rng.choice(["ignore", "constant", "edge", "reflect", "symmetric", "wrap"]).item()
-        keywords["cval"] = int(rng.integers(0, 2))
-    if rng.random() < 0.3:
-        keywords["dilation"] = tuple(rng.integers(1, 3, ndim).tolist())
-    keywords["ceil_mode"] = bool(rng.random() < 0.5)
-    return keywords
-
-
-def cases(name, dtype, count, most=4):
-    """Calls of one reduction for images of one type: (image, keywords). All have the same rank."""
-    rng = generator(name, dtype)
-    ndim = 1 + int(rng.integers(0, 3))
-    for number in range(count):
-        channels = number % 2 == 1 and ndim > 1
-        shape = tuple(rng.integers(5, 12, ndim).tolist())
-        image = image_of(rng, shape, dtype)
-        keywords = geometry(rng, ndim - channels, most)
-        if channels:
-            keywords["channel_axis"] = int(rng.integers(-ndim, ndim))
-        if number % 3 == 1:
-            keywords["mask"] = rng.random(shape) < 0.7
-        if number % 4 == 2:
-            keywords |= {"footprint": rng.random(keywords.pop("window_shape")) < 0.6}
-            keywords["footprint"].flat[0] = True
-        keywords["nan_policy"] = "omit" if number % 2 else "propagate"
-        keywords["min_count"] = int(rng.integers(1, 4))
-        if number % 3 == 2:
-            keywords["fill_value"] = 1
-        layout = list(LAYOUTS)[number % len(LAYOUTS)]
-        yield LAYOUTS[layout](image), keywords
 
 
 @pytest.mark.filterwarnings("ignore:invalid value", "ignore:overflow")
@@ -148,17 +55,6 @@ def test_indices(name, dtype, cupy):
         if math.prod(keywords.get("window_shape", (1,))) == 0 or not fits(image, keywords):
             continue
         same(skpool.pool, image, reduction=name, return_indices=True, **keywords)
-
-
-def fits(image, keywords):
-    try:
-        skpool.pool(image, **keywords)
-    except ValueError:
-        return False
-    return True
-
-
-RESULTS = ("uint8", "int16", "int64", "uint64", "float16", "float32", "float64", "bool")
 
 
 @pytest.mark.parametrize("image_dtype", ["uint8", "int64", "float16", "float64"])
@@ -217,77 +113,6 @@ def test_subnormal_numbers_are_kept():
     for name in ("max", "min", "avg", "sum", "range"):
         same(skpool.pool, image, 2, name)
     same(skpool.max_pool, np.arange(1, 17, dtype=np.uint16).reshape(4, 4).view(np.float16))
-
-
-# ---------------------------------------------------------------- order statistics and labels
-
-ORDERINGS = (
-    *[("percentile", {"q": q, "method": method}) for method in VIRTUAL_INDEX for q in (0, 12.5, 50, 99)],
-    *[("trimmed_mean", {"proportion": proportion}) for proportion in (0, 0.2, 0.49)],
-    *[("rank", {"rule": rule, "top": top}) for rule in ("average", "weighted") for top in (None, 1, 3)],
-    *[("mode", {"ties": ties}) for ties in ("smallest", "largest", "first", "center")],
-    *[("mode", {"ties": ties, "background": 1}) for ties in ("smallest", "largest", "first", "center")],
-    ("median", {}),
-    ("nunique", {}),
-    ("entropy", {}),
-)
-
-
-@pytest.mark.parametrize(("name", "parameters"), ORDERINGS)
-def test_orderings(name, parameters, cupy):
-    for dtype in ("int8", "float32"):
-        rng = generator(name, str(parameters), dtype)
-        image = rng.integers(-2, 3, (9, 11)).astype(dtype)
-        if dtype == "float32":
-            image[rng.random(image.shape) < 0.05] = np.nan
-            image[image == 0] *= rng.choice([-1, 1])
-        with np.errstate(all="ignore"):
-            same(skpool.pool, image, (3, 4), name, stride=2, padding=1, mode="edge", **parameters)
-            same(skpool.pool, image, 5, name, stride=3, mask=rng.random(image.shape) < 0.7, **parameters)
-            cupy.log.backwards = True
-            same(skpool.pool, image, 2, name, nan_policy="omit", fill_value=1, **parameters)
-        if "ties" not in parameters:
-            same(skpool.adaptive_pool, image, (4, 3), name, **parameters)
-
-
-@pytest.mark.parametrize("dtype", ["int64", "uint64", "float64"])
-def test_middles_of_large_numbers(dtype):
-    rng = generator(dtype)
-    if dtype == "float64":
-        image = rng.choice([1.7e308, -1.7e308, 1e308, 5e-324, math.inf], (6, 8))
-    else:
-        limits = np.iinfo(dtype)
-        image = rng.choice(np.array([limits.min, limits.max, limits.max - 1, limits.max // 2, 1], dtype), (6, 8))
-    for result in (dtype, "float64", "int64"):
-        with np.errstate(all="ignore"):
-            same(skpool.median_pool, image, (2, 1), dtype=result)
-            same(skpool.percentile_pool, image, 2, q=40, dtype=result)
-
-
-def test_labels_never_pass_through_floats():
-    labels = np.array([[2**63 + 1, 2**63 + 1, 7], [2**63, 2**63 + 1, 7]], np.uint64)
-    same(skpool.mode_pool, labels, (2, 3))
-    same(skpool.mode_pool, labels, (2, 3), ties="first", background=2**63 + 1)
-
-
-def test_windows_of_27_samples_and_no_more(cupy):
-    image = image_of(generator("27"), (6, 6, 9), "float32")
-    same(skpool.median_pool, image, 3, nan_policy="omit")
-    cross = np.zeros((7, 7), bool)
-    cross[3] = cross[:, 3] = True
-    same(skpool.percentile_pool, image[0], q=30, footprint=cross, stride=2)
-    cupy.log.clear()
-    with pytest.raises(NotImplementedError, match=r"more than 27 .* of 28, .* CPU: skpool\.median_pool\(image\.get"):
-        skpool.median_pool(on_device(image[0]), (4, 7), stride=1, padding=3)
-    assert not cupy.log.launches
-
-
-@pytest.mark.parametrize("reduction", ["mode", "median"])
-def test_pyramids_of_labels(reduction):
-    image = generator(reduction).integers(0, 5, (21, 18)).astype(np.int16)
-    same(skpool.pool_pyramid, image, reduction=reduction, recursive=True)
-    same(skpool.pool_pyramid, image, max_layer=2, reduction=reduction)  # the second level has windows of 16 samples
-    same(skpool.spatial_pyramid_pool, image[:6, :6], (2, 3), reduction)
 
 
 # ---------------------------------------------------------------- few outputs, large windows
@@ -353,382 +178,6 @@ def test_pyramids(reduction, dtype, recursive):
         same(skpool.pool_pyramid, image, reduction=reduction, recursive=recursive)
         mask = generator(1).random(image.shape) < 0.6
         same(skpool.pool_pyramid, image, 3, reduction=reduction, recursive=recursive, mask=mask, min_count=2)
-
-
-# ---------------------------------------------------------------- weights, strips and corners
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("separable", [False, True])
-def test_weights(separable, dtype, cupy):
-    rng = generator("weights", separable, dtype)
-    for number, (image, keywords) in enumerate(cases("weights", dtype, 12)):
-        window = keywords.pop("window_shape", None) or keywords.pop("footprint").shape
-        vectors = [rng.integers(1, 4, length) for length in window]
-        weights = functools.reduce(np.multiply.outer, vectors) if separable else rng.integers(-1, 9, window)
-        if not separable:
-            weights = weights / 3
-            weights.flat[0] = 40
-        if separable and number % 2:
-            for name in ("mask", "fill_value", "min_count", "nan_policy"):
-                keywords.pop(name, None)
-        cupy.log.backwards = number % 2 == 1
-        with np.errstate(all="ignore"):
-            if fits(image, {"window_shape": window, **keywords}):
-                same(skpool.weighted_avg_pool, image, weights, **keywords)
-
-
-@pytest.mark.parametrize("keywords", [{}, {"size": 5, "stride": 3}, {"max_window": 2}, {"mode": "constant", "cval": 2}])
-def test_blurs(keywords):
-    image = image_of(generator("blur"), (9, 12), "float32")
-    with np.errstate(all="ignore"):
-        same(skpool.blur_pool, image, **keywords)
-        same(skpool.blur_pool, image, nan_policy="omit", mask=np.arange(108).reshape(9, 12) % 5 > 0, **keywords)
-
-
-@pytest.mark.parametrize("axis", [0, -1])
-@pytest.mark.parametrize("reduction", ["avg", "max", "var", "median"])
-def test_strips(reduction, axis):
-    image = image_of(generator("strips"), (13, 17), "float64")
-    with np.errstate(all="ignore"):
-        for keepdims in (False, True):
-            same(skpool.strip_pool, image, axis, reduction, keepdims=keepdims)
-        out = on_device(np.zeros(17 if axis == 0 else 13))
-        assert skpool.strip_pool(on_device(image), axis, reduction, out=out) is out
-        same_bits(out, skpool.strip_pool(image, axis, reduction))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("corner", ["top", "right", "top_left", "bottom_right"])
-def test_corners(corner, dtype, cupy):
-    for number, channel_axis in enumerate((None, 0, 1, 2)):
-        rng = generator(corner, dtype, number)
-        image = image_of(rng, (5, 6, 7), dtype)
-        if np.dtype(dtype).kind == "f":
-            image = image + np.dtype(dtype).type(0)  # NumPy's maximum of zeros of both signs is either
-        cupy.log.backwards = number % 2 == 1
-        mask = rng.random(image.shape) < 0.6
-        if channel_axis == 1:
-            mask = mask[:, 0]
-        layout = list(LAYOUTS.values())[number]
-        with np.errstate(all="ignore"):
-            for keywords in ({}, {"mask": mask}, {"nan_policy": "omit"}, {"mask": mask, "fill_value": 1}):
-                same(skpool.corner_pool, layout(image), corner, channel_axis=channel_axis, **keywords)
-
-
-def test_corners_refuse_nan_where_it_counts(cupy):
-    image = np.ones((3, 4))
-    image[1, 1] = np.nan
-    cupy.log.clear()
-    with pytest.raises(ValueError, match="must not have NaN"):
-        skpool.corner_pool(on_device(image), "top", nan_policy="raise")
-    assert cupy.log.waits == 1
-    same(skpool.corner_pool, image, "top", nan_policy="raise", mask=~np.isnan(image))
-    same(skpool.corner_pool, np.ones((0, 4)), "top_left")
-
-
-# ---------------------------------------------------------------- boxes
-
-
-def boxes_of(rng, count, shape, whole=False):
-    """Boxes in, around and outside an image; the last one is empty."""
-    corners = rng.uniform(-0.3, 1.3, (count, 2, 2)) * shape
-    corners[::3] = np.round(corners[::3])
-    corners = np.sort(corners, axis=1)
-    corners[-1] = corners[-1, :1]
-    return np.round(corners.reshape(count, 4)).astype(int) if whole else corners.reshape(count, 4)
-
-
-def images_with_boxes(*seed):
-    """Images of some rows and columns with channels anywhere or none, boxes, and the channel axis."""
-    rng = generator(*seed)
-    for number in range(4):
-        shape = tuple(rng.integers(1, 40, 2).tolist()) if number else (90, 70)
-        axis = (None, -1, 0, 1)[number]
-        image = image_of(rng, shape if axis is None else (*shape, 3), seed[-1])
-        image = image if axis is None else np.moveaxis(image, -1, axis)
-        yield list(LAYOUTS.values())[number](image), boxes_of(rng, 9, shape), axis, rng
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("reduction", ["max", "min", "avg", "sum", "range", "var", "std"])
-def test_boxes_of_whole_pixels(reduction, dtype, cupy):
-    for image, boxes, axis, rng in images_with_boxes(reduction, dtype):
-        cupy.log.backwards = not cupy.log.backwards
-        inclusive, bins = bool(rng.random() < 0.5), tuple(rng.integers(1, 8, 2).tolist())
-        keywords = {"reduction": reduction, "inclusive": inclusive, "channel_axis": axis}
-        with np.errstate(all="ignore"):
-            same(skpool.roi_pool, image, boxes, bins, **keywords)
-            same(skpool.roi_pool, image, boxes, 1, fill_value=1, **keywords)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("parameters", [{}, {"reduction": "max"}, {"reduction": "max", "onnx_max": True}])
-def test_boxes_of_samples(parameters, dtype, cupy):
-    for image, boxes, axis, rng in images_with_boxes(str(parameters), dtype):
-        cupy.log.backwards = not cupy.log.backwards
-        for sampling_ratio in (0, 1, 3, 7):
-            bins = tuple(rng.integers(1, 8, 2).tolist())
-            keywords = {"sampling_ratio": sampling_ratio, "aligned": bool(rng.random() < 0.5), "channel_axis": axis}
-            with np.errstate(all="ignore"):
-                same(skpool.roi_align, image, boxes, bins, **keywords, **parameters)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_boxes_of_integrals(dtype, cupy):
-    for image, boxes, axis, rng in images_with_boxes("integral", dtype):
-        cupy.log.backwards = not cupy.log.backwards
-        bins = tuple(rng.integers(1, 8, 2).tolist())
-        with np.errstate(all="ignore"):
-            same(skpool.precise_roi_pool, image, boxes, bins, aligned=bool(rng.random() < 0.5), channel_axis=axis)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("channel_axis", [0, -1])
-def test_bins_with_channels_of_their_own(channel_axis, dtype):
-    rng = generator(channel_axis, dtype)
-    image = np.moveaxis(image_of(rng, (21, 17, 18), dtype), -1, channel_axis)
-    with np.errstate(all="ignore"):
-        for layout in LAYOUTS.values():
-            boxes = boxes_of(rng, 6, (21, 17), whole=True)
-            same(skpool.position_sensitive_roi_pool, layout(image), boxes, (3, 2), channel_axis=channel_axis)
-
-
-def test_boxes_may_lie_on_the_device_and_are_fetched_once(cupy):
-    image, boxes = np.arange(48.0).reshape(6, 8), np.array([[0, 0, 4, 4], [1.5, 2, 5, 8]])
-    device = on_device(image)
-    cupy.log.clear()
-    found = skpool.roi_align(device, on_device(boxes), 2)
-    assert (cupy.log.waits, len(cupy.log.launches)) == (1, 2)
-    same_bits(found, skpool.roi_align(image, boxes, 2))
-    cupy.log.clear()
-    skpool.roi_pool(device, boxes, 2)
-    assert (cupy.log.waits, len(cupy.log.launches)) == (0, 1)
-
-
-@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (5, 4, 0)])
-def test_boxes_without_pixels(shape, cupy):
-    image = np.zeros(shape, np.float32)
-    axis = -1 if len(shape) == 3 else None
-    for function in (skpool.roi_pool, skpool.roi_align, skpool.precise_roi_pool):
-        same(function, image, [[0, 0, 4, 4]], 2, channel_axis=axis)
-        same(function, np.zeros((3, 3)), np.zeros((0, 4)), 2)
-    assert not cupy.log.launches
-
-
-# ---------------------------------------------------------------- labels
-
-
-def labelled_images(*seed):
-    """Images with channels anywhere or none, label images of several types, and the channel axis."""
-    rng = generator(*seed)
-    for number, kind in enumerate(("int32", "uint8", "int64", "uint64", "bool")):
-        shape = ((40, 33), (7, 9, 5), (300,), (21, 22), (1, 1))[number]
-        axis = (None, -1, 0, 1, None)[number]
-        labels = rng.integers(0, 2 if kind == "bool" else 9, shape).astype(kind)
-        if kind == "int64":
-            labels[labels == 3] = 2**40  # far from all others
-        if kind == "uint64":
-            labels[labels == 3] = 2**63 + 5
-        image = image_of(rng, shape if axis is None else (*shape, 3), seed[-1])
-        yield image if axis is None else np.moveaxis(image, -1, axis), labels, axis, rng
-
-
-#: Reductions whose results are the CPU's bit for bit, whatever the type.
-EXACT = ("max", "min", "range", "count")
-
-
-def close(found, expected, dtype):
-    """The same but for rounding."""
-    found = found.get()
-    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
-    few = 1e-12 if expected.dtype == np.float64 else 4 * 2.0**-23
-    scale = np.nanmax(np.abs(np.where(np.isfinite(expected), expected, 0)), initial=0)
-    np.testing.assert_allclose(found, expected, few, few * float(scale))
-
-
-@pytest.mark.filterwarnings("ignore:invalid value", "ignore:overflow")
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("reduction", FOLDED)
-def test_regions(reduction, dtype, cupy):
-    for number, (image, labels, axis, rng) in enumerate(labelled_images(reduction, dtype)):
-        cupy.log.backwards = not cupy.log.backwards
-        if reduction not in EXACT and np.dtype(dtype).kind == "f":
-            image = np.where(np.abs(image) < 1e4, image, np.dtype(dtype).type(3))
-        keywords = {"channel_axis": axis, "min_count": int(rng.integers(1, 3)), "background": (0, None, 7)[number % 3]}
-        keywords["nan_policy"] = ("propagate", "omit")[number % 2]
-        if number % 2:
-            keywords["labels"] = [5, 2**63 + 5, 0, 77, 2]
-        mask = rng.random(labels.shape if number % 3 else image.shape) < 0.7 if number else None
-        layouts = [LAYOUTS[name] for name in ("C", list(LAYOUTS)[number])]
-        expected = skpool.region_pool(image, labels, reduction, mask=mask, **keywords)
-        found = skpool.region_pool(
-            on_device(layouts[1](image)), on_device(layouts[1](labels)), reduction, mask=on_device(mask), **keywords
-        )
-        integers = np.dtype(dtype).kind != "f" and reduction in ("sum", "avg")
-        same_bits(found, expected) if reduction in EXACT or integers else close(found, expected, dtype)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("reduction", ["max", "min"])
-def test_indices_and_labels_of_regions(reduction, dtype, cupy):
-    for image, labels, axis, _ in labelled_images(reduction, dtype):
-        cupy.log.backwards = not cupy.log.backwards
-        keywords = {"channel_axis": axis, "return_indices": True, "return_labels": True}
-        expected = skpool.region_pool(image, labels, reduction, **keywords)
-        found = skpool.region_pool(on_device(image), on_device(labels), reduction, **keywords)
-        for one, other in zip(found, expected, strict=True):
-            same_bits(one, other)
-
-
-def test_regions_of_many_pixels():
-    image = image_of(generator("large"), (300, 310), "float64")
-    labels = (np.arange(300)[:, None] // 7 * (np.arange(310) > 5)).astype(np.uint16)
-    image = np.where(np.isfinite(image), image, 0)
-    for reduction in FOLDED:
-        expected = skpool.region_pool(image, labels, reduction)
-        found = skpool.region_pool(on_device(image), on_device(labels), reduction)
-        same_bits(found, expected) if reduction in EXACT else close(found, expected, "float64")
-
-
-def test_powers_of_regions_beyond_the_range_of_float64():
-    image = np.outer([1e-300, 1e-200, 1e200, 3e300], np.ones(70))
-    labels = np.repeat([[1], [2], [3], [4]], 70, axis=1)
-    for name in ("lp", "power_mean", "gem"):
-        close(
-            skpool.region_pool(on_device(image), on_device(labels), name, p=3),
-            skpool.region_pool(image, labels, name, p=3),
-            "float64",
-        )
-
-
-def test_regions_of_another_type_and_nan():
-    image, labels = np.array([[1.5, np.nan], [2.5, 300]], np.float32), np.array([[1, 1], [2, 3]])
-    for dtype in ("uint8", "float64", "bool"):
-        expected = skpool.region_pool(image, labels, "max", dtype=dtype, fill_value=1)
-        same_bits(skpool.region_pool(on_device(image), on_device(labels), "max", dtype=dtype, fill_value=1), expected)
-    with pytest.raises(ValueError, match="must not have NaN"):
-        skpool.region_pool(on_device(image), on_device(labels), nan_policy="raise")
-    skpool.region_pool(on_device(image), on_device(labels), labels=[2, 3], nan_policy="raise")
-
-
-def test_no_regions():
-    for shape in ((0, 4), (3, 4)):
-        image, labels = np.ones(shape), np.zeros(shape, int)
-        for keywords in ({}, {"labels": []}, {"labels": [4]}, {"return_labels": True}):
-            expected = skpool.region_pool(image, labels, **keywords)
-            found = skpool.region_pool(on_device(image), on_device(labels), **keywords)
-            pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
-            for one, other in pairs:
-                same_bits(one, other)
-
-
-def test_errors_of_regions():
-    image, labels = on_device(np.ones((2, 3))), on_device(np.array([[-1, 0, 2], [2, 2, 2]]))
-    with pytest.raises(ValueError, match=r"`label_image` must be >= 0 wherever it is not `background`, got -1"):
-        skpool.region_pool(image, labels)
-    assert skpool.region_pool(image, labels, background=-1).shape == (2,)
-    with pytest.raises(ValueError, match=r"`label_image` must be >= 0 wherever it is not `background`, got -1"):
-        skpool.region_unpool(on_device(np.ones(1)), labels, labels=[2])
-    with pytest.raises(ValueError, match="`values` must have one row for each of 2 labels, got 1"):
-        skpool.region_unpool(on_device(np.ones(1)), labels, background=-1)
-    with pytest.raises(TypeError, match="`label_image` must be on the device of `image`, got ndarray"):
-        skpool.region_pool(image, np.ones((2, 3), int))
-    with pytest.raises(TypeError, match="`label_image` must be boolean or integer"):
-        skpool.region_pool(image, image)
-    with pytest.raises(
-        NotImplementedError, match=r"skpool\.region_pool\(image\.get\(\), label_image\.get\(\), 'median'"
-    ):
-        skpool.region_pool(image, labels, "median")
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_regions_are_painted(dtype, cupy):
-    for _, labels, axis, rng in labelled_images("paint", dtype):
-        for background, given in itertools.product((0, None, 5), (None, [5, 2**40, 1, 77])):
-            cupy.log.backwards = not cupy.log.backwards
-            count = len(skpool.region_pool(labels, labels, "count", background=background, labels=given))
-            values = image_of(rng, (count,) if axis is None else (count, 2), dtype)
-            keywords = {"background": background, "labels": given, "fill_value": 1}
-            expected = skpool.region_unpool(values, labels, **keywords)
-            same_bits(skpool.region_unpool(on_device(values), on_device(labels), **keywords), expected)
-
-
-# ---------------------------------------------------------------- the way back
-
-
-@pytest.mark.parametrize("indices_dtype", ["int8", "uint16", "int64", "uint64"])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_values_go_back_to_their_places(dtype, indices_dtype, cupy):
-    rng = generator(dtype, indices_dtype)
-    values = image_of(rng, (6, 7), dtype)
-    indices = rng.integers(-1 if indices_dtype.startswith("i") else 0, 50, (6, 7)).astype(indices_dtype)
-    for layout in LAYOUTS.values():  # several values have one index
-        cupy.log.backwards = not cupy.log.backwards
-        found = skpool.max_unpool(on_device(layout(values)), on_device(layout(indices)), (5, 10), fill_value=1)
-        same_bits(found, skpool.max_unpool(values, indices, (5, 10), fill_value=1))
-    image = image_of(rng, (9, 11), dtype)
-    pooled = skpool.max_pool(image, 3, stride=2, return_indices=True)
-    same_bits(skpool.max_unpool(*map(on_device, pooled), image.shape), skpool.max_unpool(*pooled, image.shape))
-
-
-@pytest.mark.parametrize(("index", "shape"), [(-2, (3, 4)), (12, (3, 4)), (2**40, (3, 4)), (0, (0, 4))])
-def test_indices_outside_are_told_after_one_wait(index, shape, cupy):
-    values, indices = np.ones((2, 2)), np.array([[-1, -1], [index, -1]])
-    with pytest.raises(ValueError, match="must be from -1") as on_cpu:
-        skpool.max_unpool(values, indices, shape)
-    with pytest.raises(ValueError, match="must be from -1") as on_gpu:
-        skpool.max_unpool(on_device(values), on_device(indices), shape)
-    assert str(on_gpu.value) == str(on_cpu.value)
-    assert cupy.log.waits == 1
-
-
-def test_errors_of_unpooling():
-    values = np.ones((2, 2))
-    with pytest.raises(TypeError, match="`indices` must be on the device of `values`, got ndarray"):
-        skpool.max_unpool(on_device(values), np.zeros((2, 2), int), (4, 4))
-    with pytest.raises(TypeError, match="`values` must be on the device of `indices`, got ndarray"):
-        skpool.max_unpool(values, on_device(np.zeros((2, 2), int)), (4, 4))
-    with pytest.raises(TypeError, match="must be integers, got dtype float64"):
-        skpool.max_unpool(on_device(values), on_device(values), (4, 4))
-    with pytest.raises(ValueError, match="must have the shape of `values`"):
-        skpool.max_unpool(on_device(values), on_device(np.zeros(4, int)), (4, 4))
-    with pytest.raises(ValueError, match="`output_shape` must be from 3 to 4"):
-        skpool.avg_unpool(on_device(values), (5, 4), 2)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("ndim", [1, 2, 3])
-def test_values_are_spread_over_their_windows(dtype, ndim, cupy):
-    rng = generator("spread", dtype, ndim)
-    for number in range(8):
-        shape = tuple(rng.integers(5, 12, ndim).tolist())
-        channels = number % 2 == 1 and ndim > 1
-        keywords = {name: value for name, value in geometry(rng, ndim - channels, 4).items() if name not in IMAGES}
-        if channels:
-            keywords["channel_axis"] = int(rng.integers(-ndim, ndim))
-        try:
-            values = image_of(rng, skpool.pooled_shape(shape, **keywords), dtype)
-        except ValueError:
-            continue
-        cupy.log.backwards = number % 4 > 1
-        result = {} if number % 3 else {"dtype": rng.choice(RESULTS).item()}
-        layout = list(LAYOUTS.values())[number % len(LAYOUTS)]
-        with np.errstate(all="ignore"):
-            expected = skpool.avg_unpool(values, shape, **keywords, **result)
-            same_bits(skpool.avg_unpool(on_device(layout(values)), shape, **keywords, **result), expected)
-
-
-IMAGES = ("mode", "cval")  # what only concerns images
-
-
-def test_nothing_to_unpool(cupy):
-    empty = np.zeros((0, 3))
-    same_bits(skpool.max_unpool(on_device(empty), on_device(empty.astype(int)), (2, 2)), np.zeros((2, 2)))
-    same_bits(skpool.avg_unpool(on_device(empty), (0, 6), 2), np.zeros((0, 6)))
-    cupy.log.clear()
-    skpool.avg_unpool(on_device(np.ones((2, 3))), (4, 6), 2)
-    assert (cupy.log.waits, len(cupy.log.launches)) == (0, 1)
 
 
 # ---------------------------------------------------------------- arrays
@@ -814,20 +263,46 @@ def test_complex_images_are_refused():
         skpool.max_pool(on_device(np.ones((4, 4), complex)))
 
 
-def test_arrays_of_others_are_taken_by_their_interface(cupy):
-    class Tensor:
-        def __init__(self, array):
-            self.array = array
-            self.__cuda_array_interface__ = array.__cuda_array_interface__
+class OfInterface:
+    """Another's array, by the array interface of CUDA."""
 
-    image = image_of(generator("interface"), (8, 12), "float32")
-    tensor = Tensor(on_device(image))
-    before = cupy.asarray
-    try:
-        cupy.asarray = lambda a: a.array if isinstance(a, Tensor) else before(a)
-        same_bits(skpool.max_pool(tensor), skpool.max_pool(image))
-    finally:
-        cupy.asarray = before
+    def __init__(self, array):
+        self.array = array
+        self.__cuda_array_interface__ = array.__cuda_array_interface__
+
+
+class OfDLPack:
+    """Another's array, by DLPack."""
+
+    def __init__(self, array):
+        self.__dlpack__ = array.__dlpack__
+        self.__dlpack_device__ = array.__dlpack_device__
+
+
+@pytest.mark.parametrize("kind", [OfInterface, OfDLPack])
+def test_arrays_of_others(kind):
+    rng = generator("others")
+    image, mask = image_of(rng, (8, 12), "float32")[:, ::-2], rng.random((8, 6)) < 0.7
+    same_bits(skpool.max_pool(kind(on_device(image))), skpool.max_pool(image))
+    found = skpool.avg_pool(kind(on_device(image)), mask=kind(on_device(mask)))
+    same_bits(found, skpool.avg_pool(image, mask=mask))
+    values, indices = skpool.max_pool(image, return_indices=True)
+    found = skpool.max_unpool(kind(on_device(values)), kind(on_device(indices)), image.shape)
+    same_bits(found, skpool.max_unpool(values, indices, image.shape))
+    boxes = np.array([[0, 0, 4, 4], [1.5, 2, 5, 6]])
+    same_bits(skpool.roi_align(kind(on_device(image)), kind(on_device(boxes)), 2), skpool.roi_align(image, boxes, 2))
+
+
+@pytest.mark.parametrize("name", CAPTURED)
+def test_calls_make_their_result_and_one_workspace(name, cupy):
+    image = on_device(np.ones((40, 60), np.float32))
+    CAPTURED[name](image)
+    cupy.log.clear()
+    results = CAPTURED[name](image)
+    results = results if isinstance(results, tuple) else (results,)
+    assert cupy.log.allocations <= len(results) + 1
+    assert (cupy.log.uploads, cupy.log.waits) == (0, 0)
+    assert 1 <= len(cupy.log.launches) <= 2
 
 
 def test_cupy_is_not_imported_for_other_arrays(monkeypatch):
@@ -836,17 +311,38 @@ def test_cupy_is_not_imported_for_other_arrays(monkeypatch):
     skpool.max_pool([[1, 2], [3, 4]])
 
 
-def test_rows_further_apart_than_32_bits_tell(cupy, monkeypatch):
-    """Offsets in an image of more than 2**31 elements, of which only some can be looked at."""
-    shape, stride = (6, 8), 2**31 + 64
-    words = []
-    monkeypatch.setattr(gpu, "launch_kernel", lambda *arguments: words.append(arguments))
-    plan = pooling.plan_for(
-        skpool.windows.Sliding, (2,), shape, np.dtype(np.uint8), "max", 0, "propagate", 1, None, None, None
-    )
-    block = gpu.words_of(plan, False, ((stride, 1), (), (stride, 1), ()))
-    fields = dict(zip(gpu.AXIS, block[len(gpu.PLAN) : len(gpu.PLAN) + len(gpu.AXIS)].tolist(), strict=True))
-    assert (fields["image"], fields["out"]) == (stride, stride)
+def mapped(bytes_of_memory):
+    """Zeros that take no memory until they are written, guarded as the stand-in's arrays are."""
+    memory = np.frombuffer(mmap.mmap(-1, bytes_of_memory + 2 * standin.GUARD), np.uint8)
+    memory[: standin.GUARD] = memory[-standin.GUARD :] = standin.GUARD_BYTE
+    return memory
+
+
+def of_memory(cupy, shape, strides):
+    """An array of bytes, all 0, on the device, of a layout that spans gigabytes."""
+    size = 1 + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
+    if cupy is not standin:
+        return cupy.ndarray(shape, np.uint8, cupy.zeros(size, np.uint8).data, strides)
+    memory = mapped(size)
+    return standin.ndarray(np.ndarray(shape, np.uint8, memory, standin.GUARD, strides), memory)
+
+
+def test_rows_further_apart_than_32_bits_tell(cupy):
+    image, far = image_of(generator("far"), (3, 8), "uint8"), 2**31 + 64
+    array, out = of_memory(cupy, (3, 8), (far, 1)), of_memory(cupy, (2, 4), (far, 2))
+    array[...] = cupy.asarray(image)
+    assert skpool.max_pool(array, out=out) is out
+    same_bits(out, skpool.max_pool(image))
+    same_bits(skpool.median_pool(array, 2), skpool.median_pool(image, 2))
+
+
+def test_more_elements_than_32_bits_tell(cupy):
+    length = 2**31 + 8
+    array = of_memory(cupy, (2, length), (length, 1))
+    array[1, length - 3] = 7
+    values, indices = skpool.max_pool(array, (1, 8), stride=(1, 2**30), return_indices=True)
+    assert values.get().tolist() == [[0, 0, 0], [0, 0, 7]]
+    assert indices.get().tolist() == [[0, 2**30, 2**31], [length, length + 2**30, 2 * length - 3]]
 
 
 # ---------------------------------------------------------------- what is not there
