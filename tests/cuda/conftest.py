@@ -22,19 +22,22 @@ def pytest_collection_modifyitems(config, items):
     """Leave out what cannot run or was not asked for.
 
     Tests on a GPU run, all of them, where there is one; ``-m gpu`` says why there is none. Of the others all but a few
-    of each function are left out, always the same, unless ``SKPOOL_CUDA_TESTS`` is ``all``.
+    of each function are left out, always the same, or, if ``SKPOOL_CUDA_TESTS`` is ``each``, of each function and name,
+    or, if it is ``all``, none.
     """
     own = [item for item in items if item.path.is_relative_to(HERE)]
     on_gpu = [item for item in own if item.get_closest_marker("gpu")]
     left_out = set()
     if on_gpu and "gpu" not in config.option.markexpr and devices.why_no_gpu():
         left_out.update(on_gpu)
-    if os.environ.get("SKPOOL_CUDA_TESTS") != "all":
+    wanted = os.environ.get("SKPOOL_CUDA_TESTS", "few")
+    if wanted != "all":
         functions = {}
         for item in own:
             if item.path.name not in CHEAP and not item.get_closest_marker("gpu"):
-                functions.setdefault((item.path, item.originalname), []).append(item)
-        for (_, name), tests in functions.items():
+                parameters = item.callspec.params if wanted == "each" and hasattr(item, "callspec") else {}
+                functions.setdefault((item.path, item.originalname, parameters.get("name")), []).append(item)
+        for (_, name, _), tests in functions.items():
             tests = sorted(tests, key=lambda item: zlib.crc32(item.name.encode()))
             left_out.update(tests[FEWER.get(name, MOST) :])
     if left_out:
