@@ -199,6 +199,7 @@ def roi_pool(
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
         Channels always last. Of the image's dtype (max, min; range: unsigned), of `numpy.sum`'s (sum; float16 gives
         float32), else floating point: float32 of float16 and float32, float64 of others. NaN pixels give NaN.
 
@@ -285,6 +286,7 @@ def roi_align(
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
         Channels always last; float32 of float16 and float32 images, float64 of others. A NaN pixel with a weight
         above 0 gives NaN.
 
@@ -357,6 +359,7 @@ def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=N
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
         Channels always last; float32 of float16 and float32 images, float64 of others. Boxes without area give 0. A
         NaN pixel with a weight above 0 gives NaN.
 
@@ -415,6 +418,7 @@ def position_sensitive_roi_pool(image, boxes, output_shape, *, channel_axis=-1, 
     Returns
     -------
     pooled : (K, rows, columns, C / number of bins) ndarray
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
         Channels always last; float32 of float16 and float32 images, float64 of others. A bin without pixels, of a box
         that leaves the image, is 0. NaN pixels give NaN.
 

@@ -6,6 +6,7 @@ The same on a GPU, where there is one: `pytest -m gpu`.
 import itertools
 import math
 import mmap
+import re
 import sys
 
 import numpy as np
@@ -14,11 +15,11 @@ import standin
 from devices import on_device, same, same_bits
 from grid import CAPTURED, COVERED, DTYPES, FOLDED, RESULTS, SORTED, cases, fits
 from images import LAYOUTS, generator, image_of
-from plans import required
+from plans import required, sliding_plan
 
 import skpool
 from skpool import pooling
-from skpool.backends import gpu
+from skpool.backends import cpu, gpu
 from skpool.reductions import REDUCTIONS
 
 pytestmark = pytest.mark.usefixtures("cupy")
@@ -245,7 +246,7 @@ def test_out(cupy):
         (TypeError, "must be a CuPy array, got ndarray", lambda array: {"out": np.zeros((4, 6))}),
         (ValueError, "must have shape", lambda array: {"out": on_device(np.zeros((4, 5)))}),
         (ValueError, "must not share memory", lambda array: {"out": array[:4, :6]}),
-        (TypeError, "must be on the device of the image", lambda array: {"mask": np.ones((8, 12), bool)}),
+        (TypeError, "must be on the device of `image`", lambda array: {"mask": np.ones((8, 12), bool)}),
         (TypeError, "must be boolean", lambda array: {"mask": array}),
         (ValueError, "must have the shape of the image", lambda array: {"mask": on_device(np.ones((8, 1), bool))}),
         (ValueError, "must be None or an integer >= 1", lambda array: {"workers": 0}),
@@ -391,6 +392,22 @@ def test_the_families_of_the_registry(name, family):
     else:
         with pytest.raises(NotImplementedError, match=rf"skpool\.{name}_pool\(image\.get\(\)"):
             function(on_device(image), *arguments, **required(name))
+
+
+def test_the_registry_the_cpu_and_the_sources_have_the_same_names():
+    assert (
+        set(gpu.COVERED)
+        == set(REDUCTIONS)
+        == set(cpu._RECIPES) - {"weighted_avg"} | set(gpu._MAPPED) - {"largest_magnitude"}
+    )
+    plans = [sliding_plan((8, 8), np.dtype("float32"), name, window_shape=2, **required(name)) for name in REDUCTIONS]
+    used = {re.search(r"<skpool::(\w+)<", gpu.kernels_of(plan).whole)[1] for plan in plans}
+    used |= {*gpu._MAPPED.values(), *gpu.ORDERED.values(), "ArgMax", "ArgMin", "AvgOfSingles"}
+    text = "".join(path.read_text() for path in gpu.SOURCES.glob("*.cu*"))
+    # Structs of one pixel type and, some of them, a result's: those that are named in kernels.
+    named = re.findall(r"template <class Pixel(?:, class Natural)?> struct (\w+) : (?!Traits|Keys)", text)
+    assert used <= {*re.findall(r"struct (\w+)", text)}
+    assert {*named} - used <= {"Powers", "Mapped", "Count"}
 
 
 def test_all_combinations_of_types_have_kernels():

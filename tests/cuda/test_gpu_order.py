@@ -109,6 +109,14 @@ def test_weights(separable, dtype, cupy):
                 same(skpool.weighted_avg_pool, image, weights, **keywords)
 
 
+def test_weighted_averages_refuse_nan_where_it_counts():
+    image = np.ones((4, 6), np.float32)
+    image[0, 5] = np.nan
+    with pytest.raises(ValueError, match="must not have NaN"):
+        skpool.weighted_avg_pool(on_device(image), [[1, 1], [1, 2]], nan_policy="raise")
+    same(skpool.weighted_avg_pool, image, [[1, 0], [1, 2]], nan_policy="raise")  # of weight 0
+
+
 @pytest.mark.parametrize("keywords", [{}, {"size": 5, "stride": 3}, {"max_window": 2}, {"mode": "constant", "cval": 2}])
 def test_blurs(keywords):
     image = image_of(generator("blur"), (9, 12), "float32")
