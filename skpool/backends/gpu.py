@@ -5,7 +5,8 @@ results are equal bit for bit. A kernel is a template; its instance is named by 
 ``pool<Sum<uint8, uint32, uint64>, uint64, 1, 2>`` and kept for each device. What a kernel must know of a plan, windows
 and strides included, is one block of words, uploaded once and kept for each device.
 
-CuPy is imported when there is an array on a GPU, never before. Nothing here waits for the device.
+CuPy is imported when there is an array on a GPU, never before. Nothing here waits for the device. What is not of
+windows has files of its own: `gpu_boxes`, `gpu_labels`, `gpu_unpool`, `gpu_corners`.
 """
 
 from __future__ import annotations
