@@ -26,7 +26,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
            \\     /
         backends/cpu.py                    plan, image -> result; which kernel, which types
         backends/chunked.py                plan, dask array -> lazy result: the plan in parts, one task for each
-        backends/gpu.py, cuda/             plan, CuPy array -> result on its device
+        backends/gpu*.py, cuda/            plan, CuPy array -> result on its device; boxes, regions, unpooling
         backends/boxes.py                  edges of boxes, image -> result
               |
         kernels/driver.pyx                 work items -> rows of each window -> columns -> result

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import containers, documents, windows
 from .averages import averaged, checked_weights, counted_pixels
-from .backends.gpu import on_cpu_only
+from .backends import gpu
 from .plan import checked_channel_axis, checked_image_dtype, make_plan
 from .pooling import Rules, pool, pooled_by, unwrapped
 from .reductions import WEIGHTED_AVG, as_float
@@ -22,7 +22,6 @@ __all__ = ["blur_pool", "weighted_avg_pool"]
 LARGEST_BLUR = 7
 
 
-@on_cpu_only
 def weighted_avg_pool(
     image,
     weights,
@@ -57,6 +56,8 @@ def weighted_avg_pool(
         "workers": workers,
     }
     if image_weights is not None:
+        if gpu.is_array(image) or gpu.is_array(image_weights):
+            gpu.refuse("weighted_avg_pool(image.get(), ..., image_weights=...)")
         return _with_image_weights(image, image_weights, geometry, **given)
     image = containers.as_array(image)
     plain = mask is None and fill_value is None and type(min_count) is int and min_count == 1
@@ -135,7 +136,6 @@ def _with_image_weights(image, image_weights, geometry, **given):
 # --- binomial weights
 
 
-@on_cpu_only
 def blur_pool(
     image,
     size=3,

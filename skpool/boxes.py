@@ -9,8 +9,9 @@ from fractions import Fraction
 import numpy as np
 
 from . import containers, windows
-from .backends import boxes as backend
-from .backends.gpu import on_cpu_only
+from .backends import boxes as on_cpu
+from .backends import gpu
+from .backends import gpu_boxes as on_gpu
 from .plan import checked_channel_axis, checked_image_dtype, representable
 from .reductions import REDUCTIONS
 from .threads import check_workers
@@ -39,7 +40,7 @@ def _checked_image(image, channel_axis):
             "`image` must not be a masked array, whose mask would be lost: fill it, or give its `data`; got one of "
             f"shape {image.shape}"
         )
-    image = np.asarray(image)
+    image = gpu.as_array(image) if gpu.is_array(image) else np.asarray(image)
     checked_image_dtype(image.dtype)
     channel_axis = checked_channel_axis(channel_axis, image.ndim)
     if image.ndim != 2 + (channel_axis is not None):
@@ -52,8 +53,8 @@ def _checked_image(image, channel_axis):
 
 
 def _checked_boxes(boxes):
-    """The boxes as (K, 4) float64."""
-    array = np.asarray(boxes)
+    """The boxes as (K, 4) float64, in the memory of the processor."""
+    array = gpu.as_array(boxes).get() if gpu.is_array(boxes) else np.asarray(boxes)
     if array.shape == (0,):  # an empty list
         array = array.reshape(0, 4)
     if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
@@ -140,9 +141,14 @@ def _in_pixels(boxes, aligned):
     return _edges(boxes) - 0.5 if aligned else _edges(boxes)
 
 
+def _backend(image):
+    """Where an image is pooled."""
+    return on_gpu if gpu.is_array(image) else on_cpu
+
+
 def _run(rule, dtype, image, has_channels, edges, output_shape, fill, workers):
     """Pool by a rule of the backend, and give the result its type and shape."""
-    result = backend.run(rule, image, edges, output_shape, fill, workers)
+    result = _backend(image).run(rule, image, edges, output_shape, fill, workers)
     with np.errstate(over="ignore"):
         result = result.astype(dtype, copy=False)
     return result if has_channels else result[..., 0]
@@ -151,7 +157,6 @@ def _run(rule, dtype, image, has_channels, edges, output_shape, fill, workers):
 # --- the functions
 
 
-@on_cpu_only
 def roi_pool(
     image,
     boxes,
@@ -194,6 +199,7 @@ def roi_pool(
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
         Channels always last. Of the image's dtype (max, min; range: unsigned), of `numpy.sum`'s (sum; float16 gives
         float32), else floating point: float32 of float16 and float32, float64 of others. NaN pixels give NaN.
 
@@ -232,11 +238,10 @@ def roi_pool(
         fill_value = math.nan if dtype.kind == "f" and not inclusive else 0
     fill = representable(fill_value, dtype, "fill_value")
     edges = _inclusive(boxes) if inclusive else _touched(boxes)
-    rule = backend.pixels(reduction, image, edges, output_shape)
+    rule = _backend(image).pixels(reduction, image, edges, output_shape)
     return _run(rule, dtype, image, has_channels, edges, output_shape, fill, workers)
 
 
-@on_cpu_only
 def roi_align(
     image,
     boxes,
@@ -281,6 +286,7 @@ def roi_align(
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
         Channels always last; float32 of float16 and float32 images, float64 of others. A NaN pixel with a weight
         above 0 gives NaN.
 
@@ -323,11 +329,11 @@ def roi_align(
     edges = _in_pixels(boxes, aligned)
     if not aligned:
         edges = _at_least_one(edges)
+    backend = _backend(image)
     rule = backend.peaks(image.dtype, count, onnx_max) if reduction == "max" else backend.samples(image.dtype, count)
     return _run(rule, rule.natural, image, has_channels, edges, output_shape, 0, workers)
 
 
-@on_cpu_only
 def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=None, workers=None):
     """Reduce each box of an image to a grid of bins, each the mean of the interpolated image over its exact area.
 
@@ -353,6 +359,7 @@ def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=N
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
         Channels always last; float32 of float16 and float32 images, float64 of others. Boxes without area give 0. A
         NaN pixel with a weight above 0 gives NaN.
 
@@ -383,11 +390,10 @@ def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=N
         image, boxes, output_shape, channel_axis, workers
     )
     edges = _in_pixels(boxes, _checked_flag(aligned, "aligned"))
-    rule = backend.integral(image.dtype)
+    rule = _backend(image).integral(image.dtype)
     return _run(rule, rule.natural, image, has_channels, edges, output_shape, 0, workers)
 
 
-@on_cpu_only
 def position_sensitive_roi_pool(image, boxes, output_shape, *, channel_axis=-1, workers=None):
     """Reduce each box of an image to a grid of bins, each the mean of pixels in channels of its own.
 
@@ -412,6 +418,7 @@ def position_sensitive_roi_pool(image, boxes, output_shape, *, channel_axis=-1, 
     Returns
     -------
     pooled : (K, rows, columns, C / number of bins) ndarray
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
         Channels always last; float32 of float16 and float32 images, float64 of others. A bin without pixels, of a box
         that leaves the image, is 0. NaN pixels give NaN.
 
@@ -451,7 +458,7 @@ def position_sensitive_roi_pool(image, boxes, output_shape, *, channel_axis=-1, 
             f"{output_shape}, got {image.shape[2]}"
         )
     edges = _at_least_one(_rounded(boxes))
-    rule = backend.pixels("avg", image, edges, output_shape, own_channels=True)
+    rule = _backend(image).pixels("avg", image, edges, output_shape, own_channels=True)
     dtype = REDUCTIONS["avg"].result(image.dtype.newbyteorder("="))
     return _run(rule, dtype, image, True, edges, output_shape, 0, workers)
 

@@ -328,7 +328,10 @@ def _on_gpu(kind, layout, image, reduction, parameters, mask, *, channel_axis, d
     order = ("cval", "nan_policy", "min_count", "fill_value")
     ruled = (rules[name] for name in order)
     plan = plan_for(kind, layout, image.shape, image.dtype, reduction, *ruled, channel_axis, dtype, **parameters)
-    mask, mask_strides = (None, None) if mask is None else _device_mask(mask, image, plan.channel_axis)
+    mask_strides = None
+    if mask is not None:
+        mask = checked_device_mask(mask, image, plan.channel_axis)
+        mask_strides = shaped_as(_standing(mask), image, plan.channel_axis, "mask").strides
     run = functools.partial(gpu.run, mask=mask, mask_strides=mask_strides)
     if out is not None:
         _check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
@@ -336,8 +339,8 @@ def _on_gpu(kind, layout, image, reduction, parameters, mask, *, channel_axis, d
         _check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
     elif return_indices:
         places = gpu.empty(plan.shape, np.int64, image)
-    if any(array is not None and array.device != image.device for array in (mask, out, places)):
-        raise ValueError("`mask` and `out` must be on the device of the image, got another")
+    if any(array is not None and array.device != image.device for array in (out, places)):
+        raise ValueError("`out` must be on the device of the image, got another")
     gpu.kernels_of(plan, return_indices)
     if rules["nan_policy"] == "raise" and plan.image_dtype.kind == "f" and image.size:
         # This is where the device is waited for.
@@ -348,16 +351,17 @@ def _on_gpu(kind, layout, image, reduction, parameters, mask, *, channel_axis, d
     return (result, places) if return_indices else result
 
 
-def _device_mask(mask, image, channel_axis):
-    """`mask` on a GPU, and its strides as broadcast to the image."""
-    if not gpu.is_array(mask):
-        raise TypeError(f"`mask` must be on the device of the image, got {type(mask).__name__}")
-    mask = gpu.as_array(mask)
-    if mask.dtype != np.bool_:
-        raise TypeError(f"`mask` must be boolean, True where a pixel counts, got dtype {mask.dtype}")
-    # A stand-in of the same shape and strides: nothing but these is looked at.
-    standing = np.lib.stride_tricks.as_strided(np.empty(1, np.bool_), mask.shape, mask.strides)
-    return mask, shaped_as(standing, image, channel_axis, "mask").strides
+def checked_device_mask(mask, image, channel_axis):
+    """`mask` on the device of the image, boolean, and of its shape or that of its spatial axes."""
+    _, mask = gpu.together(image=image, mask=mask)
+    _check_boolean(mask)
+    shaped_as(_standing(mask), image, channel_axis, "mask")
+    return mask
+
+
+def _standing(array):
+    """A stand-in on the CPU of the same shape and strides: nothing but these may be looked at."""
+    return np.lib.stride_tricks.as_strided(np.empty(1, array.dtype), array.shape, array.strides)
 
 
 def taken_return_indices(reduction, parameters):

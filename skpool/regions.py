@@ -11,11 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from . import containers, merging
-from .backends import chunked
+from .backends import chunked, gpu, gpu_labels
 from .backends import labels as backend
-from .backends.gpu import on_cpu_only
 from .plan import checked_dtype, make_plan, plan_for, representable
-from .pooling import checked_lazy_mask, checked_mask, pool, taken_return_indices, unwrapped
+from .pooling import checked_device_mask, checked_lazy_mask, checked_mask, pool, taken_return_indices, unwrapped
 from .reductions import REDUCTIONS
 from .threads import check_workers
 from .windows import Bins, Sliding
@@ -29,8 +28,12 @@ def _checked_label_image(label_image):
         label_image = label_image.data
     if isinstance(label_image, np.ma.MaskedArray):
         raise TypeError("`label_image` must be a plain array, got a masked one: give its mask as `mask`")
-    lazy = containers.is_lazy(label_image)
-    label_image = containers.checked_lazy(label_image, "label_image") if lazy else np.asarray(label_image)
+    if gpu.is_array(label_image):
+        label_image = gpu.as_array(label_image)
+    elif containers.is_lazy(label_image):
+        label_image = containers.checked_lazy(label_image, "label_image")
+    else:
+        label_image = np.asarray(label_image)
     if label_image.dtype.kind not in "biu":
         raise TypeError(f"`label_image` must be boolean or integer, got dtype {label_image.dtype}")
     return label_image
@@ -50,6 +53,8 @@ def _checked_labels(labels):
     """`labels` as an array of uint64, or None."""
     if labels is None:
         return None
+    if gpu.is_array(labels):
+        labels = gpu.as_array(labels).get()
     try:  # NumPy makes floats of a list of small integers and some above 2**63
         array = labels if isinstance(labels, np.ndarray) else np.array([operator.index(label) for label in labels], "O")
     except TypeError:
@@ -98,9 +103,11 @@ class _Regions:
         if self.background is not None and self.background < 0:
             bad &= self.label_image != self.background
         if bad.any():
-            raise ValueError(
-                f"`label_image` must be >= 0 wherever it is not `background`, got {self.label_image[bad][0]}"
-            )
+            _refuse_negative(self.label_image[bad][0])
+
+
+def _refuse_negative(label):
+    raise ValueError(f"`label_image` must be >= 0 wherever it is not `background`, got {label}")
 
 
 def _possible(labels, dtype):
@@ -108,7 +115,6 @@ def _possible(labels, dtype):
     return labels <= np.uint64(1 if dtype.kind == "b" else np.iinfo(dtype).max)
 
 
-@on_cpu_only
 def region_pool(
     image,
     label_image,
@@ -172,7 +178,7 @@ def region_pool(
     Returns
     -------
     pooled : (labels[, channels]) ndarray
-        One row for each label.
+        One row for each label; all results are on a GPU if `image` and `label_image` are.
     indices : ndarray of int64
         Only with ``return_indices``, of the shape of `pooled`: flat indices into ``image.ravel()``, that of the first
         in row-major order (under ``propagate`` that of the first NaN), -1 where too few pixels count.
@@ -207,6 +213,10 @@ def region_pool(
     of threads, and any memory layout. Order statistics (``"median"``, ``"mode"`` and their kin) sort the samples of one
     channel at a time, on one thread, and need 15 to 100 bytes for each.
 
+    On a GPU pixels are sorted by label first, which waits for the device, and sums of floats are those of a tree over
+    the region's pixels: the same bits on every call, but the last ones may differ from the CPU's. Order statistics are
+    not computed there.
+
     References
     ----------
     .. [1] R. Achanta et al., "SLIC superpixels compared to state-of-the-art superpixel methods", IEEE TPAMI 34, 2012.
@@ -226,9 +236,13 @@ def region_pool(
     """
     if containers.is_labelled(image):
         image, mask = image.data, containers.aligned(mask, image)
-    lazy = containers.is_lazy(image) or containers.is_lazy(label_image)
+    on_gpu = gpu.is_array(image) or gpu.is_array(label_image)
+    lazy = not on_gpu and (containers.is_lazy(image) or containers.is_lazy(label_image))
     masked_array = isinstance(image, np.ma.MaskedArray)
-    image, mask = unwrapped(image, mask, channel_axis, lazy=lazy)
+    if on_gpu:
+        image, label_image = gpu.together(image=image, label_image=label_image)
+    else:
+        image, mask = unwrapped(image, mask, channel_axis, lazy=lazy)
     label_image = _checked_label_image(label_image)
     return_indices = taken_return_indices(reduction, reduction_parameters)
     if not isinstance(return_labels, bool | np.bool_):
@@ -261,6 +275,10 @@ def region_pool(
         given = {"labels": labels, "background": background, "nan_policy": nan_policy, "channel_axis": axis}
         results = _lazily(plan, image, label_image, mask, return_indices, **given)
         return results if return_labels else results[0] if len(results) == 2 else results[:-1]
+    if on_gpu:
+        mask = None if mask is None else checked_device_mask(mask, image, axis)
+        raises = nan_policy == "raise"
+        return _pool_on_gpu(plan, image, label_image, labels, background, mask, raises, return_indices, return_labels)
     mask = None if mask is None else _channels_last(checked_mask(mask, image, channel_axis), axis)
     regions = _Regions(label_image, labels, background, workers)
     image = _channels_last(image, axis)
@@ -387,6 +405,48 @@ def _finished(plan, state):
     return [merging.finished(merging.FINISHES[name], counts, *values, plan=plan)]
 
 
+class _RegionsOnGPU:
+    """The regions of one call whose arrays are on a GPU: rows of labels, and where they are."""
+
+    def __init__(self, label_image, labels, background):
+        self.sorted = gpu_labels.LabelImage(label_image)
+        found = self.sorted.labels
+        is_region = np.ones(found.shape, np.bool_) if background is None else found != background
+        if (negative := is_region & (found < 0)).any():
+            _refuse_negative(found[negative][0])
+        if labels is None:
+            self.places = np.flatnonzero(is_region)
+            self.rows = found[is_region]
+            return
+        self.rows = labels
+        skipped = int(np.count_nonzero(found < 0))  # the background
+        whole = found[skipped:].astype(np.uint64)
+        places = np.searchsorted(whole, labels)
+        occurs = np.isin(labels, whole)
+        self.places = np.where(occurs, places + skipped, -1)
+
+
+def _pool_on_gpu(plan, image, label_image, labels, background, mask, raises, return_indices, return_labels):
+    """`region_pool` for checked arguments on a GPU; the results are there, too."""
+    gpu_labels.checked_kernel(plan, return_indices)
+    regions = _RegionsOnGPU(label_image, labels, background)
+    spans = regions.sorted.spans(regions.places)
+
+    def pooled(plan, indices=False):
+        return gpu_labels.pool(plan, regions.sorted, spans, image, mask, indices)
+
+    if raises and plan.image_dtype.kind == "f":
+        counts = [pooled(plan.counting(omit))[0] for omit in (True, False)]
+        if bool((counts[0] != counts[1]).any()):
+            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+    given = [array for array in pooled(plan, return_indices) if array is not None]
+    if plan.channel_axis is None:
+        given = [array[:, 0] for array in given]
+    if return_labels:
+        given.append(gpu.arrays().asarray(regions.rows))
+    return given[0] if len(given) == 1 else tuple(given)
+
+
 def _channels_last(array, axis):
     """The array with its channels, or one channel, as the last axis."""
     return array[..., None] if axis is None else np.moveaxis(array, axis, -1)
@@ -412,7 +472,6 @@ def _counts_nan(regions, plan, image, mask):
     return bool((counts[0] != counts[1]).any())
 
 
-@on_cpu_only
 def region_unpool(values, label_image, *, labels=None, background=0, fill_value=0, workers=None):
     """Paint each labelled region with its row of values: the opposite of `region_pool`.
 
@@ -435,7 +494,8 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     Returns
     -------
     painted : ndarray
-        Of the shape of `label_image`, channels last, and of the type of `values`.
+        Of the shape of `label_image`, channels last, and of the type of `values`; on a GPU if these are, after a wait
+        for the device, where labels are checked.
 
     Raises
     ------
@@ -464,7 +524,11 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     """
     containers.refuse_lazy(values, "values")
     containers.refuse_lazy(label_image, "label_image")
-    values = np.asarray(values)
+    on_gpu = gpu.is_array(values) or gpu.is_array(label_image)
+    if on_gpu:
+        values, label_image = gpu.together(values=values, label_image=label_image)
+    else:
+        values = np.asarray(values)
     label_image = _checked_label_image(label_image)
     dtype = checked_dtype(values.dtype, "values")
     workers = check_workers(workers)
@@ -474,6 +538,8 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
         raise ValueError("`label_image` must have at least one axis, got a 0-d array")
     fill_value = representable(fill_value, dtype, "fill_value")
     labels, background = _checked_labels(labels), _checked_background(background)
+    if on_gpu:
+        return _paint_on_gpu(values, label_image, labels, background, fill_value)
     regions = _Regions(label_image, labels, background, workers)
     pooling = regions.pooling(_counting(label_image), label_image[..., None])
     if labels is None:
@@ -489,14 +555,28 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     return painted[..., 0] if values.ndim == 1 else painted
 
 
+def _paint_on_gpu(values, label_image, labels, background, fill_value):
+    """`region_unpool` for checked arguments on a GPU; the result is there, too."""
+    if labels is None:
+        labels = _RegionsOnGPU(label_image, None, background).rows
+    _check_rows(values, labels)
+    rows = np.argsort(labels)
+    rows = rows[_possible(labels[rows], label_image.dtype)]
+    channels = values[:, None] if values.ndim == 1 else values
+    painted, lowest = gpu_labels.paint(labels[rows], rows, label_image, channels, fill_value, background)
+    if lowest := lowest.get().item():
+        _refuse_negative(lowest)
+    return painted[..., 0] if values.ndim == 1 else painted
+
+
 def _counting(label_image):
     """The plan that counts pixels."""
     return make_plan(label_image.shape, label_image.dtype, "count", Sliding(1))
 
 
 def _check_rows(values, labels):
-    if len(values) != len(labels):
-        raise ValueError(f"`values` must have one row for each of {len(labels)} labels, got {len(values)}")
+    if values.shape[0] != len(labels):
+        raise ValueError(f"`values` must have one row for each of {len(labels)} labels, got {values.shape[0]}")
 
 
 region_pool.__doc__ = region_pool.__doc__.format(reductions=", ".join(f"``{name!r}``" for name in REDUCTIONS))

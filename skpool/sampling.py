@@ -9,7 +9,7 @@ import numbers
 import numpy as np
 
 from . import containers, windows
-from .backends.gpu import on_cpu_only
+from .backends import gpu, gpu_unpool
 from .plan import checked_channel_axis, checked_dtype, make_plan, representable
 from .pooling import pool, pooled_by
 from .reductions import as_float
@@ -36,7 +36,18 @@ def _checked_values(values):
     return values.astype(checked_dtype(values.dtype, "values"), copy=False)
 
 
-@on_cpu_only
+def _check_indices(indices, values):
+    """Refuse indices that are no integers, or not one for each value."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"`indices` must be integers, got dtype {indices.dtype}")
+    if indices.shape != values.shape:
+        raise ValueError(f"`indices` must have the shape of `values` {values.shape}, got {indices.shape}")
+
+
+def _refuse_index(index, shape):
+    raise ValueError(f"`indices` must be from -1 to {math.prod(shape) - 1} for `output_shape` {shape}, got {index}")
+
+
 def max_unpool(values, indices, output_shape, *, fill_value=0):
     """Put values back to the places where a maximum or minimum was found.
 
@@ -57,7 +68,7 @@ def max_unpool(values, indices, output_shape, *, fill_value=0):
     Returns
     -------
     image : ndarray
-        Of shape `output_shape` and of the type of `values`.
+        Of shape `output_shape` and of the type of `values`; on a GPU if these are.
 
     Raises
     ------
@@ -69,6 +80,11 @@ def max_unpool(values, indices, output_shape, *, fill_value=0):
     See Also
     --------
     max_pool, avg_unpool
+
+    Notes
+    -----
+    On a GPU the indices are checked there while values are put back, and an error is raised after one wait for the
+    device, at the end.
 
     References
     ----------
@@ -85,21 +101,17 @@ def max_unpool(values, indices, output_shape, *, fill_value=0):
     array([[0, 0, 0, 9],
            [0, 8, 0, 0]])
     """
+    if gpu.is_array(values) or gpu.is_array(indices):
+        return _max_unpool_on_gpu(values, indices, output_shape, fill_value)
     kept = None if np.ma.getmask(values) is np.ma.nomask else ~np.ma.getmaskarray(values)
     values, indices = _checked_values(values), np.asarray(indices)
-    if indices.dtype.kind not in "iu":
-        raise TypeError(f"`indices` must be integers, got dtype {indices.dtype}")
-    if indices.shape != values.shape:
-        raise ValueError(f"`indices` must have the shape of `values` {values.shape}, got {indices.shape}")
+    _check_indices(indices, values)
     image = np.full(_checked_shape(output_shape), representable(fill_value, values.dtype, "fill_value"))
     if not indices.size:
         return image
     lowest, highest = indices.min().item(), indices.max().item()
     if lowest < -1 or highest >= image.size:
-        raise ValueError(
-            f"`indices` must be from -1 to {image.size - 1} for `output_shape` {image.shape}, "
-            f"got {lowest if lowest < -1 else highest}"
-        )
+        _refuse_index(lowest if lowest < -1 else highest, image.shape)
     if lowest < 0:
         kept = (indices >= 0) & (True if kept is None else kept)
     if kept is not None:
@@ -108,7 +120,20 @@ def max_unpool(values, indices, output_shape, *, fill_value=0):
     return image
 
 
-@on_cpu_only
+def _max_unpool_on_gpu(values, indices, output_shape, fill_value):
+    if not gpu.is_array(values):
+        gpu.together(indices=indices, values=values)
+    values, indices = gpu.together(values=values, indices=indices)
+    dtype = checked_dtype(values.dtype, "values")
+    _check_indices(indices, values)
+    shape = _checked_shape(output_shape)
+    image, outside = gpu_unpool.put(values, indices, shape, representable(fill_value, dtype, "fill_value"))
+    before, after = outside.get().tolist()  # this is where the device is waited for
+    if before or after:
+        _refuse_index(before - 1 if before else math.prod(shape) - 1 + after, shape)
+    return image
+
+
 def avg_unpool(
     values,
     output_shape,
@@ -141,7 +166,7 @@ def avg_unpool(
     Returns
     -------
     image : ndarray
-        Of shape `output_shape`. Samples that no window looks at are 0.
+        Of shape `output_shape`, on a GPU if `values` are. Samples that no window looks at are 0.
 
     Raises
     ------
@@ -168,13 +193,17 @@ def avg_unpool(
     array([1., 3., 3., 2.])
     """
     containers.refuse_lazy(values, "values")
-    values = _checked_values(np.ma.filled(values, 0))
+    on_gpu = gpu.is_array(values)
+    values = gpu.as_array(values) if on_gpu else _checked_values(np.ma.filled(values, 0))
+    checked_dtype(values.dtype, "values")
     result = as_float(values.dtype) if dtype is None else checked_dtype(dtype)
     layout = Sliding(window_shape, stride, padding, dilation, ceil_mode)
     axes = _axes_of(_checked_shape(output_shape), values.shape, layout, channel_axis)
     overlapping = any(axis.extent > axis.stride for axis in axes)
     # Shares that are added up, or rounded to integers, need more digits than float32 has.
     working = np.dtype(np.float32 if values.dtype == result == np.float32 and not overlapping else np.float64)
+    if on_gpu:
+        return gpu_unpool.spread(values, axes, result, working)
     shares = np.divide(values, _counts(axes), dtype=working, casting="unsafe")
     image = _spread(shares, axes)
     return image if image.dtype == result else pool(image, 1, dtype=result)

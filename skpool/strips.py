@@ -9,9 +9,9 @@ import operator
 import numpy as np
 
 from . import containers
-from .backends.gpu import on_cpu_only
+from .backends import gpu, gpu_corners
 from .plan import NAN_POLICIES, axes_of, checked_channel_axis, checked_image_dtype, representable
-from .pooling import checked_lazy_mask, checked_mask, pool, unwrapped
+from .pooling import checked_device_mask, checked_lazy_mask, checked_mask, pool, unwrapped
 from .reductions import as_sum, reduction_named
 from .windows import Sliding
 
@@ -109,11 +109,15 @@ def _checked_corner(corner):
     return _CORNERS[corner]
 
 
-def _counted(image, mask, nan_policy, channel_axis):
-    """The pixels that count, or None if all do."""
+def _check_nan_policy(nan_policy):
     if nan_policy not in NAN_POLICIES:
         kind = ValueError if isinstance(nan_policy, str) else TypeError
         raise kind(f"`nan_policy` must be one of {', '.join(map(repr, NAN_POLICIES))}, got {nan_policy!r}")
+
+
+def _counted(image, mask, nan_policy, channel_axis):
+    """The pixels that count, or None if all do."""
+    _check_nan_policy(nan_policy)
     if mask is not None:
         mask = checked_mask(mask, image, channel_axis)
     if nan_policy == "propagate" or image.dtype.kind != "f":
@@ -121,12 +125,30 @@ def _counted(image, mask, nan_policy, channel_axis):
     finite = ~np.isnan(image)
     if nan_policy == "raise":
         if not (finite if mask is None else finite | ~mask).all():
-            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+            _refuse_nan()
         return mask
     return finite if mask is None else finite & mask
 
 
-@on_cpu_only
+def _refuse_nan():
+    raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+
+
+def _corner_on_gpu(image, runs, mask, nan_policy, channel_axis, fill):
+    """`corner_pool` for checked arguments on a GPU; the result is there, too."""
+    _check_nan_policy(nan_policy)
+    if mask is not None:
+        mask = checked_device_mask(mask, image, channel_axis)
+        if mask.shape != image.shape:
+            mask = gpu.arrays().broadcast_to(mask[(slice(None),) * channel_axis + (None,)], image.shape)
+    is_float = image.dtype.kind == "f"
+    if nan_policy == "raise" and is_float:
+        nan = image != image
+        if bool((nan if mask is None else nan & mask).any()):  # this is where the device is waited for
+            _refuse_nan()
+    return gpu_corners.run(image, runs, mask, nan_policy == "omit" and is_float, fill)
+
+
 def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="propagate", fill_value=None):
     """Running maxima towards the sides of an image, and their sums at its corners.
 
@@ -155,7 +177,8 @@ def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="prop
     Returns
     -------
     pooled : ndarray
-        Of the image's shape; of its dtype for a side, of that of `sum_pool` for a corner. Zeros are positive.
+        Of the image's shape, and on a GPU if it is; of its dtype for a side, of that of `sum_pool` for a corner. Zeros
+        are positive.
 
     Raises
     ------
@@ -195,7 +218,8 @@ def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="prop
         pooled = corner_pool(image.data, corner, channel_axis=channel_axis, **given)
         return containers.labelled(pooled, image, axes_of(image.shape, channel_axis, Sliding(1)))
     masked_array = isinstance(image, np.ma.MaskedArray)
-    image, mask = unwrapped(image, mask, channel_axis, lazy=True)
+    on_gpu = gpu.is_array(image)
+    image, mask = (gpu.as_array(image), mask) if on_gpu else unwrapped(image, mask, channel_axis, lazy=True)
     dtype = checked_image_dtype(image.dtype).newbyteorder("=")
     channel_axis = checked_channel_axis(channel_axis, image.ndim)
     spatial = [axis for axis in range(image.ndim) if axis != channel_axis]
@@ -207,6 +231,8 @@ def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="prop
     default_fill = math.nan if result.kind == "f" else 0
     fill = representable(default_fill if fill_value is None else fill_value, result, "fill_value")
     runs = [(spatial[axis], backwards) for axis, backwards in map(_SIDES.get, sides)]
+    if on_gpu:
+        return _corner_on_gpu(image, runs, mask, nan_policy, channel_axis, fill)
     if containers.is_lazy(image):
         return _lazily(image, mask, nan_policy, channel_axis, runs, result, fill)
     counted = _counted(image, mask, nan_policy, channel_axis)
@@ -267,7 +293,6 @@ def _lazily(image, mask, nan_policy, channel_axis, runs, result, fill):
 # --- strips
 
 
-@on_cpu_only
 def strip_pool(
     image,
     axis,
@@ -347,10 +372,10 @@ def strip_pool(
         raise ValueError(f"`image` must have samples along `axis` {axis}, got shape {image.shape}")
     window = [image.shape[axis] if number == axis else 1 for number in range(image.ndim) if number != channel_axis]
     kept = out
-    if type(out) is np.ndarray and not keepdims:
+    if (type(out) is np.ndarray or gpu.is_array(out)) and not keepdims:
         if out.shape != image.shape[:axis] + image.shape[axis + 1 :]:
             raise ValueError(f"`out` must have the shape of the image {image.shape} without `axis`, got {out.shape}")
-        kept = np.expand_dims(out, axis)
+        kept = out[(slice(None),) * axis + (None,)]
     pooled = pool(
         image,
         window,

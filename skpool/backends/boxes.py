@@ -63,18 +63,29 @@ class Rule:
 
 def pixels(reduction, image, edges, output_shape, own_channels=False):
     """Every pixel of a bin counts once."""
-    most = max(math.prod(widest_bin(edges, output_shape, image.shape[:2])), 1)
-    if most > MOST_PIXELS:
-        raise ValueError(f"`boxes` must have bins of at most {MOST_PIXELS} pixels, got one of up to {most}")
+    most = most_pixels(edges, output_shape, image.shape[:2])
     rule = _pixel_rule(reduction, image.dtype, 2 ** (most - 1).bit_length())
     return replace(rule, own_channels=True) if own_channels else rule
+
+
+def most_pixels(edges, output_shape, shape):
+    """The most pixels that a bin may look at, if totals are wide enough for them."""
+    most = max(math.prod(widest_bin(edges, output_shape, shape)), 1)
+    if most > MOST_PIXELS:
+        raise ValueError(f"`boxes` must have bins of at most {MOST_PIXELS} pixels, got one of up to {most}")
+    return most
+
+
+def pixel_recipe(reduction, dtype, most):
+    """The plan of a window of `most` pixels, and how it is folded."""
+    plan = make_plan((most,), dtype, reduction, Sliding(most))
+    return plan, cpu.recipe_of(plan, False)
 
 
 @functools.lru_cache(maxsize=256)
 def _pixel_rule(reduction, dtype, most):
     """The rule for bins of up to `most` pixels."""
-    plan = make_plan((most,), dtype, reduction, Sliding(most))
-    recipe = cpu._RECIPES.get(reduction, cpu._mapped)(plan, False)
+    plan, recipe = pixel_recipe(reduction, dtype, most)
     if recipe.kernel == ("sum", "float32", "float32"):  # right for small bins only, and others' size must not matter
         recipe = replace(recipe, kernel=("sum", "float32", "float64"), finish=(recipe.finish[0], "float64", "float32"))
     functions = {

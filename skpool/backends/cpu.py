@@ -352,10 +352,20 @@ def _quad(plan, recipe):
     return finishes.get(key, 0), channels == 1
 
 
-def _bytes_of_row(value, recipe, plan):
+def bytes_of_row(value, recipe, plan):
     """A sample as rows have it."""
     value = np.asarray(value).astype(_row_dtype(plan.image_dtype))
     return (key_of(value) if recipe.is_keyed else value.astype(recipe.rows)).tobytes()
+
+
+def ordered_taps(plan):
+    """Places of a window's taps, a row each, in the order in which it looks at them."""
+    window = tuple(axis.most_taps for axis in plan.axes)
+    taps = np.argwhere(np.ones(window, bool) if plan.taps is None else plan.taps.is_tap[tuple(map(slice, window))])
+    if not plan.nearest_first:
+        return taps
+    offsets = [2 * taps[:, a] * axis.step - (axis.extent - 1) for a, axis in enumerate(plan.axes)]
+    return taps[np.argsort(sum(offset**2 for offset in offsets), kind="stable")]
 
 
 def _samples(plan, recipe, masked):
@@ -365,11 +375,7 @@ def _samples(plan, recipe, masked):
         return None
     columns, channels = columns_and_channels(plan)
     window = tuple(axis.most_taps for axis in plan.axes)
-    is_tap = np.ones(window, bool) if plan.taps is None else plan.taps.is_tap[tuple(map(slice, window))]
-    taps = np.argwhere(is_tap)
-    if plan.nearest_first:
-        offsets = [2 * taps[:, a] * axis.step - (axis.extent - 1) for a, axis in enumerate(plan.axes)]
-        taps = taps[np.argsort(sum(offset**2 for offset in offsets), kind="stable")]
+    taps = ordered_taps(plan)
     rows = np.ravel_multi_index(taps[:, :columns].T, window[:columns]) if columns else np.zeros(len(taps), np.int64)
     order = recipe.order or Order()
     along, channels = plan.axes[columns], channels or 1
@@ -396,7 +402,7 @@ def _samples(plan, recipe, masked):
         **tables,
         **_programs(tasks, recipe.rows.name),
         **_beside(plan, order, tasks.get("whole"), recipe.rows.name),
-        "value": None if order.value is None else _bytes_of_row(order.value, recipe, plan),
+        "value": None if order.value is None else bytes_of_row(order.value, recipe, plan),
     }
     samples["room"] = max(_order.room(len(taps), recipe.rows.itemsize, samples), _weights.room())
     samples["room_each"] = 0
@@ -537,7 +543,7 @@ def _program(plan, masked, indices):
         (*[*parameters, 0.0, 0.0][:2], recipe.divisor or 0.0, plan.min_count),
         (
             _largest(recipe.rows) if recipe.order else _bytes(recipe.neutral, recipe.rows),
-            _bytes_of_row(plan.cval, recipe, plan),
+            bytes_of_row(plan.cval, recipe, plan),
             _bytes(plan.fill_value, plan.dtype),
         ),
         samples,

@@ -5,7 +5,8 @@ results are equal bit for bit. A kernel is a template; its instance is named by 
 ``pool<Sum<uint8, uint32, uint64>, uint64, 1, 2>`` and kept for each device. What a kernel must know of a plan, windows
 and strides included, is one block of words, uploaded once and kept for each device.
 
-CuPy is imported when there is an array on a GPU, never before. Nothing here waits for the device.
+CuPy is imported when there is an array on a GPU, never before. Nothing here waits for the device. What is not of
+windows has files of its own: `gpu_boxes`, `gpu_labels`, `gpu_unpool`, `gpu_corners`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .cpu import POWERS, columns_and_channels, least_safe, may_leave_range, recipe_of, scale_step
+from ..reductions import WEIGHTED_AVG
+from .cpu import (
+    POWERS,
+    bytes_of_row,
+    columns_and_channels,
+    least_safe,
+    may_leave_range,
+    ordered_taps,
+    recipe_of,
+    scale_step,
+)
+from .order import ORDERS
 
 SOURCES = Path(__file__).parents[1] / "cuda"
 
@@ -35,9 +47,17 @@ MOST_PARTED_OUTPUTS = 2**15
 PART = 32
 
 
+#: Kinds of devices of DLPack that hold memory of CUDA: a device's, and managed.
+_DLPACK_DEVICES = (2, 13)
+
+
 def is_array(array):
-    """Whether an array is on a GPU, whosever it is."""
-    return hasattr(array, "__cuda_array_interface__")
+    """Whether an array is on a GPU, whosever it is: by the array interface of CUDA, or by DLPack."""
+    if type(array) is np.ndarray:
+        return False
+    if hasattr(array, "__cuda_array_interface__"):
+        return True
+    return hasattr(array, "__dlpack_device__") and array.__dlpack_device__()[0] in _DLPACK_DEVICES
 
 
 def on_cpu_only(function):
@@ -53,9 +73,9 @@ def on_cpu_only(function):
     return checked
 
 
-def refuse(call):
+def refuse(call, what="this is not computed"):
     """Say that there is no such call on a GPU."""
-    raise NotImplementedError(f"this is not computed on a GPU yet; on the CPU: skpool.{call}")
+    raise NotImplementedError(f"{what} on a GPU yet; on the CPU: skpool.{call}")
 
 
 def arrays():
@@ -66,7 +86,22 @@ def arrays():
 def as_array(array):
     """An array on a GPU as CuPy's, without a copy."""
     cupy = arrays()
-    return array if isinstance(array, cupy.ndarray) else cupy.asarray(array)
+    if isinstance(array, cupy.ndarray):
+        return array
+    return cupy.asarray(array) if hasattr(array, "__cuda_array_interface__") else cupy.from_dlpack(array)
+
+
+def together(**given):
+    """Arrays of one call as CuPy's, all on the device of the first, in the order given."""
+    found = []
+    for name, array in given.items():
+        if not is_array(array):
+            first = next(iter(given))
+            raise TypeError(f"`{name}` must be on the device of `{first}`, got {type(array).__name__}")
+        found.append(as_array(array))
+        if found[-1].device != found[0].device:
+            raise ValueError(f"`{name}` must be on the device of `{next(iter(given))}`, got another")
+    return found
 
 
 def empty(shape, dtype, like):
@@ -91,7 +126,7 @@ _TOTALS = {
 }
 
 
-def _type(dtype):
+def type_of(dtype):
     return _TYPES.get(dtype.name, dtype.name)
 
 
@@ -142,6 +177,25 @@ STRUCTS = {
     "count": _count,
     **dict.fromkeys(("lp", "power_mean", "gem", "logsumexp", "soft", "var", "std"), _mapped),
 }
+
+#: The struct of each way to order samples, by `Order.lanes`, `finish` and `result`.
+ORDERED = {
+    ("sort", "quantile", "float64"): "Quantile",
+    ("sort", "quantile", "same"): "WholeQuantile",
+    ("sort", "mean", "float64"): "MeanBetween",
+    ("sort", "weights", "float64"): "WeightedRanks",
+    ("sort", "mode", "same"): "Mode",
+    ("sort", "last mode", "same"): "LastMode",
+    ("sort", "nunique", "int64"): "Distinct",
+    ("sort", "entropy", "float64"): "Entropy",
+    ("first mode", "", "same"): "FirstMode",
+}
+
+#: Samples of a window that its thread orders in registers, the fewest that kernels are compiled for first.
+CAPACITIES = (4, 9, 27)
+
+#: Reductions that are computed on a GPU.
+COVERED = (*STRUCTS, *ORDERS)
 
 #: Levels of the tree of a fold that kernels are compiled for: fewer of them stay in registers.
 _LEVELS = (2, 4, 32)
@@ -199,23 +253,40 @@ _STATE_WORDS = {
 def kernels_of(plan, indices=False):
     """The kernels of a plan, or an error if there is none."""
     name = plan.reduction.name
-    if name not in STRUCTS or plan.is_weighted:
-        refuse(f"{name}_pool(image.get(), ...)")
-    recipe = recipe_of(plan, indices)
-    pixel, natural = _type(plan.image_dtype), _type(recipe.natural)
     columns = columns_and_channels(plan)[0]
+    out = f"skpool::{type_of(plan.dtype)}"
+    if name == WEIGHTED_AVG.name:
+        pixel = f"skpool::{type_of(plan.image_dtype)}"
+        return Kernels(f"skpool::weighted_average<{pixel}, {out}, {columns}>", file="weights.cu")
+    recipe = recipe_of(plan, indices)
+    if recipe.order is not None:
+        return _kernels_of_order(plan, recipe.order)
+    pixel, natural = type_of(plan.image_dtype), type_of(recipe.natural)
     struct = STRUCTS[name](recipe, pixel, natural)
-    out = f"skpool::{_type(plan.dtype)}"
     if is_parted(plan):
         words = 1 + max(_STATE_WORDS.get(struct.partition("<")[0], 1), 2 if "TwoWords" in struct else 1)
         return Kernels(
-            part=f"skpool::fold_parts<{_qualified(struct)}, {columns}, {words}>",
-            join=f"skpool::join_parts<{_qualified(struct)}, {out}, {columns}, {words}>",
+            part=f"skpool::fold_parts<{qualified(struct)}, {columns}, {words}>",
+            join=f"skpool::join_parts<{qualified(struct)}, {out}, {columns}, {words}>",
             words=words,
         )
     is_tree = STRUCTS[name] is _mapped or (STRUCTS[name] is _total and recipe.rows.kind == "f")
     levels = _levels(plan, columns) if is_tree or plan.taps is not None else _LEVELS[0]
-    return Kernels(f"skpool::pool<{_qualified(struct)}, {out}, {columns}, {levels}>")
+    return Kernels(f"skpool::pool<{qualified(struct)}, {out}, {columns}, {levels}>")
+
+
+def _kernels_of_order(plan, order):
+    """The kernel that orders the samples of windows, if these are small enough."""
+    if plan.samples > CAPACITIES[-1]:
+        refuse(
+            f"{plan.reduction.name}_pool(image.get(), ...)",
+            f"windows of more than {CAPACITIES[-1]} samples, as these of {plan.samples}, are not sorted",
+        )
+    capacity = next(capacity for capacity in CAPACITIES if plan.samples <= capacity)
+    struct = qualified(f"{ORDERED[order.lanes, order.finish, order.result]}<{type_of(plan.image_dtype)}>")
+    columns = columns_and_channels(plan)[0]
+    name = f"skpool::order<{struct}, skpool::{type_of(plan.dtype)}, {columns}, {capacity}>"
+    return Kernels(name, file="order.cu")
 
 
 def is_parted(plan):
@@ -223,7 +294,7 @@ def is_parted(plan):
     return plan.taps is None and plan.samples >= LEAST_PARTED and math.prod(plan.shape) <= MOST_PARTED_OUTPUTS
 
 
-def _qualified(struct):
+def qualified(struct):
     """The name of a struct and its arguments, with their namespace."""
     return re.sub(r"\b(\w+)", r"skpool::\1", struct)
 
@@ -255,9 +326,6 @@ def _kernel(file, names, number, device):
 
 # --- what a kernel must know: the structs `Plan` and `Axis` of windows.cuh, word by word
 
-#: Reductions that are computed on a GPU.
-COVERED = (*STRUCTS,)
-
 AXIS = (
     *("length", "outputs", "taps", "stride", "step", "before", "after", "ignores"),
     *("start", "sizes", "outside_before", "outside_after"),
@@ -270,12 +338,12 @@ PLAN = (
 )
 
 
-def _word(value, dtype):
+def word_of(value, dtype):
     """A number's bytes in memory, as the first of a word."""
     return int.from_bytes(np.asarray(value).astype(dtype).tobytes(), "little")
 
 
-class _Words:
+class Words:
     """The block of words, as it grows."""
 
     def __init__(self, words):
@@ -293,13 +361,13 @@ class _Words:
     def write(self, names, at, values):
         """Write the fields of a struct."""
         for name, value in values.items():
-            self.words[at + names.index(name)] = _word(value, np.float64) if isinstance(value, float) else value
+            self.words[at + names.index(name)] = word_of(value, np.float64) if isinstance(value, float) else value
 
     def array(self):
         return np.array([word % 2**64 for word in self.words], np.uint64).view(np.int64)
 
 
-def _axis_values(words, axis, strides):
+def axis_values(words, axis, strides):
     """The fields of an axis."""
     values = {
         "length": axis.length,
@@ -344,41 +412,60 @@ def words_of(plan, indices, strides):
     recipe = recipe_of(plan, indices)
     columns = columns_and_channels(plan)[0]
     axes = list(plan.axes)
-    words = _Words(len(PLAN) + len(AXIS) * (columns + 2))
+    words = Words(len(PLAN) + len(AXIS) * (columns + 2))
     for a in range(columns + 2):
         named = {
             name: array[a] if a < len(axes) else 0 for name, array in zip(AXIS[-4:], strides, strict=True) if array
         }
         if a < len(axes):
-            words.write(AXIS, len(PLAN) + len(AXIS) * a, _axis_values(words, axes[a], named))
+            words.write(AXIS, len(PLAN) + len(AXIS) * a, axis_values(words, axes[a], named))
         else:
             words.write(AXIS, len(PLAN) + len(AXIS) * a, {"length": 1, "outputs": 1, "taps": 1, "stride": 1, "step": 1})
-    parameters = [float(value or 0) for value in plan.parameters.values() if recipe.order is None]
     values = {
         "outputs": math.prod(plan.shape),
         "minimum": plan.min_count,
         "omits": int(plan.omit_nan),
-        "fill": _word(plan.fill_value, plan.dtype),
-        "constant": _word(plan.cval, plan.image_dtype),
-        **dict(zip(("first", "second"), parameters, strict=False)),
-        "divisor": float(recipe.divisor or 0),
+        "fill": word_of(plan.fill_value, plan.dtype),
+        "constant": word_of(plan.cval, plan.image_dtype),
+        **parameters_of(plan, recipe),
         "part": PART,
         "parts": _parts(plan, columns),
         "positions": axes[columns].most_taps,
         "channels": columns + 1,
     }
-    if plan.reduction.name in POWERS and may_leave_range(plan):
-        p = plan.parameters["p"]
-        values |= {"safe": scale_step(p), "least": least_safe(p)}
-    if plan.taps is not None:
+    if plan.taps is not None or plan.nearest_first:
         window = tuple(axis.most_taps for axis in axes)
-        taps = np.flatnonzero(plan.taps.is_tap[tuple(map(slice, window))])
-        values |= {"taps": words.table(taps), "taps_found": len(taps)}
+        taps = tuple(ordered_taps(plan).T)
+        values |= {"taps": words.table(np.ravel_multi_index(taps, window)), "taps_found": len(taps[0])}
+        if plan.is_weighted:
+            values["weight"] = words.table(plan.taps.weight[taps])
+    if recipe.order is not None:
+        values |= _values_of_order(words, plan, recipe)
     words.write(PLAN, 0, values)
     return words.array()
 
 
-class _Table:
+def parameters_of(plan, recipe):
+    """The fields of the plan that a fold reads."""
+    parameters = [float(value or 0) for value in plan.parameters.values() if recipe.order is None]
+    values = {**dict(zip(("first", "second"), parameters, strict=False)), "divisor": float(recipe.divisor or 0)}
+    if plan.reduction.name in POWERS and may_leave_range(plan):
+        p = plan.parameters["p"]
+        values |= {"safe": scale_step(p), "least": least_safe(p)}
+    return values
+
+
+def _values_of_order(words, plan, recipe):
+    """The fields of the plan that tell which ranks make a result."""
+    tables = recipe.order.tables(plan.samples)
+    values = {name: words.table(tables[name]) for name in ("low", "high", "weight") if len(tables[name]) > 1}
+    if recipe.order.value is not None:
+        values["treats_apart"] = 1
+        values["apart"] = int.from_bytes(bytes_of_row(recipe.order.value, recipe, plan), "little")
+    return values
+
+
+class Table:
     """A block of words on a device, which other streams may read once it is there."""
 
     def __init__(self, words):
@@ -398,8 +485,14 @@ class _Table:
 
 
 @functools.lru_cache(maxsize=512)
+def kept_words(words, device):
+    """Some integers of up to 64 bits on a device."""
+    return Table(np.array([word % 2**64 for word in words], np.uint64).view(np.int64))
+
+
+@functools.lru_cache(maxsize=512)
 def _table(plan, indices, strides, device):
-    return _Table(words_of(plan, indices, strides))
+    return Table(words_of(plan, indices, strides))
 
 
 # --- one call
@@ -440,9 +533,9 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
         strides = (image.strides, masks, out.strides, places.strides if indices else ())
         device = image.device.id
         table = _table(plan, indices, strides, device).ready()
-        inputs = (image, _NOTHING if mask is None else mask)
-        outputs = (out, places if indices else _NOTHING, table)
-        launch = functools.partial(_launch, kernels.file, kernels.names, device)
+        inputs = (image, NOTHING if mask is None else mask)
+        outputs = (out, places if indices else NOTHING, table)
+        launch = functools.partial(launch_kernel, kernels.file, kernels.names, device)
         if kernels.whole:
             launch(0, out.size, (*inputs, *outputs))
             return out
@@ -455,10 +548,10 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
 
 
 #: A pointer to nothing.
-_NOTHING = np.uint64(0)
+NOTHING = np.uint64(0)
 
 
-def _launch(file, names, device, number, threads, arguments):
+def launch_kernel(file, names, device, number, threads, arguments):
     """Launch a kernel on the current stream."""
     blocks = min(-(-threads // THREADS), LARGEST_GRID)
     _kernel(file, names, number, device)((blocks,), (THREADS,), arguments)

@@ -83,10 +83,12 @@ struct float32 {
 DEVICE float32 operator+(float32 a, float32 b) { SINGLE_OPERATION("add.rn.f32", a.value, b.value); }
 DEVICE float32 operator-(float32 a, float32 b) { SINGLE_OPERATION("sub.rn.f32", a.value, b.value); }
 DEVICE float32 operator*(float32 a, float32 b) { SINGLE_OPERATION("mul.rn.f32", a.value, b.value); }
+DEVICE float32 operator/(float32 a, float32 b) { SINGLE_OPERATION("div.rn.f32", a.value, b.value); }
 #else
 DEVICE float32 operator+(float32 a, float32 b) { return float32::of(a.value + b.value); }
 DEVICE float32 operator-(float32 a, float32 b) { return float32::of(a.value - b.value); }
 DEVICE float32 operator*(float32 a, float32 b) { return float32::of(a.value * b.value); }
+DEVICE float32 operator/(float32 a, float32 b) { return float32::of(a.value / b.value); }
 #endif
 DEVICE bool operator<(float32 a, float32 b) { SINGLE_COMPARISON("lt", <, a.value, b.value); }
 DEVICE bool operator>(float32 a, float32 b) { SINGLE_COMPARISON("gt", >, a.value, b.value); }

@@ -37,6 +37,7 @@ struct Plan {
     Axis axes[1];
 
     DEVICE const int64* table(int64 word) const { return (const int64*) this + word; }
+    DEVICE double number(int64 word, int64 place) const { return from_bits((uint64) table(word)[place]); }
 };
 
 // 32-bit divisions take a fraction of the time of 64-bit ones.

@@ -42,6 +42,18 @@ static inline float __uint_as_float(unsigned bits) {
 static inline double __fma_rn(double a, double b, double c) { return fma(a, b, c); }
 static inline double __dsqrt_rn(double a) { return sqrt(a); }
 
+// Threads run one at a time.
+static inline long long atomicMax(long long* place, long long value) {
+    long long before = *place;
+    if (value > before) *place = value;
+    return before;
+}
+static inline long long atomicMin(long long* place, long long value) {
+    long long before = *place;
+    if (value < before) *place = value;
+    return before;
+}
+
 namespace emulator {
 
 enum Failure { NONE, GRID, BLOCK, DIVERGENT, ARGUMENTS, WIDTH };

@@ -29,20 +29,20 @@ GUARD_BYTE = 0xA5
 #: NumPy's functions that may be called with arrays on a device, which hand them over to CuPy's of the same name.
 FUNCTIONS = ("concatenate", "moveaxis", "ndim", "shape", "where")
 UFUNCS = (
-    *("not_equal", "greater_equal", "less", "multiply", "divide", "subtract"),
+    *("not_equal", "greater_equal", "greater", "less", "multiply", "divide", "subtract"),
     *("bitwise_and", "invert"),
 )
 
 
 class Log:
-    """What has been done since `clear`: launches of kernels, and waits for the device."""
+    """What has been done since `clear`: launches, waits for the device, new arrays and which of them were uploaded."""
 
     def __init__(self):
         self.backwards = False  # the order of threads and blocks
         self.clear()
 
     def clear(self):
-        self.launches, self.waits = [], 0
+        self.launches, self.waits, self.allocations, self.uploads = [], 0, 0, 0
 
 
 log = Log()
@@ -56,6 +56,7 @@ class Pointer:
 class ndarray:
     def __init__(self, host, memory=None):
         if memory is None:
+            log.allocations += 1
             width = host.dtype.itemsize * host.size
             memory = np.full(width + 2 * GUARD, GUARD_BYTE, np.uint8)
             own = memory[GUARD : GUARD + width].view(host.dtype).reshape(host.shape)
@@ -71,6 +72,12 @@ class ndarray:
     device = property(lambda self: Device(0))
     data = property(lambda self: Pointer(self._host.ctypes.data))
 
+    def __dlpack__(self, stream=None):
+        return self
+
+    def __dlpack_device__(self):
+        return 2, self.device.id
+
     @property
     def __cuda_array_interface__(self):
         interface = {"shape": self.shape, "typestr": self.dtype.str, "data": (self.data.ptr, False), "version": 3}
@@ -80,6 +87,8 @@ class ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
 
     def __getitem__(self, index):
+        if isinstance(index, ndarray):  # a copy
+            return ndarray(self._host[index._host])
         return ndarray(np.asarray(self._host[index]), self._memory)
 
     def __setitem__(self, index, value):
@@ -102,6 +111,9 @@ class ndarray:
 
     def __ge__(self, other):
         return np.greater_equal(self, other)
+
+    def __gt__(self, other):
+        return np.greater(self, other)
 
     def __lt__(self, other):
         return np.less(self, other)
@@ -153,6 +165,8 @@ class ndarray:
         return self._host.copy()
 
     def check_guards(self):
+        if not isinstance(self._memory, np.ndarray):
+            return  # another's
         outside = np.concatenate([self._memory[:GUARD], self._memory[-GUARD:]])
         if (outside != GUARD_BYTE).any():
             raise AssertionError("a kernel has written outside an array")
@@ -162,14 +176,53 @@ def _host(value):
     return value._host if isinstance(value, ndarray) else value
 
 
+class _Interface:
+    """What NumPy reads of an array that another owns."""
+
+    def __init__(self, interface):
+        self.__array_interface__ = {
+            name: interface[name] for name in ("shape", "typestr", "data", "strides", "version")
+        }
+
+
 def asarray(a):
-    return a if isinstance(a, ndarray) else ndarray(np.asarray(a))
+    if isinstance(a, ndarray):
+        return a
+    if hasattr(a, "__cuda_array_interface__"):
+        return ndarray(np.asarray(_Interface(a.__cuda_array_interface__)), a)
+    log.uploads += 1
+    return ndarray(np.asarray(a))
+
+
+def from_dlpack(array):
+    return array.__dlpack__()  # of the stand-in's arrays, this is what one hands over
 
 
 def empty(shape, dtype=float):
     blank = np.empty(shape, dtype)
     blank.view(np.uint8).fill(0x5A) if blank.ndim and blank.size else blank.fill(0)
     return ndarray(blank)
+
+
+def zeros(shape, dtype=float):
+    return ndarray(np.zeros(shape, dtype))
+
+
+def ascontiguousarray(a):
+    return a if a._host.flags.c_contiguous else ndarray(np.ascontiguousarray(a._host))
+
+
+def argsort(a, axis=-1, kind=None):
+    return ndarray(np.argsort(a._host, axis, "stable"))
+
+
+def flatnonzero(a):
+    log.waits += 1  # for the shape of the result
+    return ndarray(np.flatnonzero(a._host))
+
+
+def broadcast_to(array, shape):
+    return ndarray(np.broadcast_to(array._host, shape), array._memory)
 
 
 def may_share_memory(a, b):

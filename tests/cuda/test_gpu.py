@@ -1,122 +1,31 @@
 """The CUDA kernels on the CPU: the real sources as C++, behind a stand-in for CuPy, against the CPU backend.
 
-Nothing here needs a GPU.
+The same on a GPU, where there is one: `pytest -m gpu`.
 """
 
 import itertools
 import math
+import mmap
+import re
 import sys
 
 import numpy as np
 import pytest
 import standin
+from devices import on_device, same, same_bits
+from grid import CAPTURED, COVERED, DTYPES, FOLDED, RESULTS, SORTED, cases, fits
 from images import LAYOUTS, generator, image_of
-from plans import required
+from plans import required, sliding_plan
 
 import skpool
 from skpool import pooling
-from skpool.backends import gpu
+from skpool.backends import cpu, gpu
 from skpool.reductions import REDUCTIONS
 
-DTYPES = (
-    "bool",
-    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    *("float16", "float32", "float64"),
-)
-
-#: What is computed on a GPU.
-COVERED = tuple(name for name in REDUCTIONS if name in gpu.COVERED)
-FOLDED = tuple(name for name in COVERED if name in gpu.STRUCTS)
-SORTED = tuple(name for name in COVERED if name not in gpu.STRUCTS)
-
-pytestmark = pytest.mark.skipif(standin.COMPILER is None, reason="there is no C++ compiler")
-
-
-@pytest.fixture(autouse=True)
-def cupy():
-    with standin.installed() as module:
-        module.log.clear()
-        module.log.backwards = False
-        yield module
-        module.log.backwards = False
-
-
-def on_device(array):
-    """An array on the device, of the same layout."""
-    if array is None:
-        return None
-    low, high = np.lib.array_utils.byte_bounds(array) if array.size else (0, 0)
-    whole = standin.asarray(np.zeros(high - low, np.uint8))
-    offset = standin.GUARD + (array.ctypes.data - low if array.size else 0)
-    host = np.ndarray(array.shape, array.dtype, whole._memory, offset, array.strides)
-    host[...] = array
-    return standin.ndarray(host, whole._memory)
-
-
-def same_bits(found, expected):
-    """Arrays of one type that have the same bits; any NaN is like any other."""
-    assert isinstance(found, standin.ndarray)
-    found = found.get()
-    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
-    if found.dtype.kind == "f":
-        nan = np.isnan(expected)
-        np.testing.assert_array_equal(np.isnan(found), nan)
-        found, expected = (np.where(nan, 0, array).astype(array.dtype) for array in (found, expected))
-        integer = f"i{found.dtype.itemsize}"
-        found, expected = found.view(integer), expected.view(integer)
-    np.testing.assert_array_equal(found, expected)
-
-
-def same(function, image, *arguments, mask=None, **keywords):
-    """The same call on the device and on the CPU gives the same."""
-    masks = ({}, {}) if mask is None else ({"mask": on_device(mask)}, {"mask": mask})
-    found = function(on_device(image), *arguments, **keywords, **masks[0])
-    expected = function(image, *arguments, **keywords, **masks[1])
-    if not isinstance(expected, tuple | list):
-        found, expected = [found], [np.asarray(expected)]
-    for one, other in zip(found, expected, strict=True):
-        same_bits(one, other)
+pytestmark = pytest.mark.usefixtures("cupy")
 
 
 # ---------------------------------------------------------------- windows
-
-
-def geometry(rng, ndim, most):
-    """Arguments of windows along so many axes."""
-    window = tuple(rng.integers(1, most + 1, ndim).tolist())
-    keywords = {"window_shape": window, "stride": tuple(rng.integers(1, most + 2, ndim).tolist())}
-    if rng.random() < 0.7:
-        keywords["padding"] = tuple(tuple(rng.integers(0, size, 2).tolist()) for size in window)
-        keywords["mode"] = rng.choice(["ignore", "constant", "edge", "reflect", "symmetric", "wrap"]).item()
-        keywords["cval"] = int(rng.integers(0, 2))
-    if rng.random() < 0.3:
-        keywords["dilation"] = tuple(rng.integers(1, 3, ndim).tolist())
-    keywords["ceil_mode"] = bool(rng.random() < 0.5)
-    return keywords
-
-
-def cases(name, dtype, count, most=4):
-    """Calls of one reduction for images of one type: (image, keywords). All have the same rank."""
-    rng = generator(name, dtype)
-    ndim = 1 + int(rng.integers(0, 3))
-    for number in range(count):
-        channels = number % 2 == 1 and ndim > 1
-        shape = tuple(rng.integers(5, 12, ndim).tolist())
-        image = image_of(rng, shape, dtype)
-        keywords = geometry(rng, ndim - channels, most)
-        if channels:
-            keywords["channel_axis"] = int(rng.integers(-ndim, ndim))
-        if number % 3 == 1:
-            keywords["mask"] = rng.random(shape) < 0.7
-        if number % 4 == 2:
-            keywords |= {"footprint": rng.random(keywords.pop("window_shape")) < 0.6}
-            keywords["footprint"].flat[0] = True
-        keywords["nan_policy"] = "omit" if number % 2 else "propagate"
-        keywords["min_count"] = int(rng.integers(1, 4))
-        if number % 3 == 2:
-            keywords["fill_value"] = 1
-        layout = list(LAYOUTS)[number % len(LAYOUTS)]
-        yield LAYOUTS[layout](image), keywords
 
 
 @pytest.mark.filterwarnings("ignore:invalid value", "ignore:overflow")
@@ -147,17 +56,6 @@ def test_indices(name, dtype, cupy):
         if math.prod(keywords.get("window_shape", (1,))) == 0 or not fits(image, keywords):
             continue
         same(skpool.pool, image, reduction=name, return_indices=True, **keywords)
-
-
-def fits(image, keywords):
-    try:
-        skpool.pool(image, **keywords)
-    except ValueError:
-        return False
-    return True
-
-
-RESULTS = ("uint8", "int16", "int64", "uint64", "float16", "float32", "float64", "bool")
 
 
 @pytest.mark.parametrize("image_dtype", ["uint8", "int64", "float16", "float64"])
@@ -348,7 +246,7 @@ def test_out(cupy):
         (TypeError, "must be a CuPy array, got ndarray", lambda array: {"out": np.zeros((4, 6))}),
         (ValueError, "must have shape", lambda array: {"out": on_device(np.zeros((4, 5)))}),
         (ValueError, "must not share memory", lambda array: {"out": array[:4, :6]}),
-        (TypeError, "must be on the device of the image", lambda array: {"mask": np.ones((8, 12), bool)}),
+        (TypeError, "must be on the device of `image`", lambda array: {"mask": np.ones((8, 12), bool)}),
         (TypeError, "must be boolean", lambda array: {"mask": array}),
         (ValueError, "must have the shape of the image", lambda array: {"mask": on_device(np.ones((8, 1), bool))}),
         (ValueError, "must be None or an integer >= 1", lambda array: {"workers": 0}),
@@ -366,20 +264,46 @@ def test_complex_images_are_refused():
         skpool.max_pool(on_device(np.ones((4, 4), complex)))
 
 
-def test_arrays_of_others_are_taken_by_their_interface(cupy):
-    class Tensor:
-        def __init__(self, array):
-            self.array = array
-            self.__cuda_array_interface__ = array.__cuda_array_interface__
+class OfInterface:
+    """Another's array, by the array interface of CUDA."""
 
-    image = image_of(generator("interface"), (8, 12), "float32")
-    tensor = Tensor(on_device(image))
-    before = cupy.asarray
-    try:
-        cupy.asarray = lambda a: a.array if isinstance(a, Tensor) else before(a)
-        same_bits(skpool.max_pool(tensor), skpool.max_pool(image))
-    finally:
-        cupy.asarray = before
+    def __init__(self, array):
+        self.array = array
+        self.__cuda_array_interface__ = array.__cuda_array_interface__
+
+
+class OfDLPack:
+    """Another's array, by DLPack."""
+
+    def __init__(self, array):
+        self.__dlpack__ = array.__dlpack__
+        self.__dlpack_device__ = array.__dlpack_device__
+
+
+@pytest.mark.parametrize("kind", [OfInterface, OfDLPack])
+def test_arrays_of_others(kind):
+    rng = generator("others")
+    image, mask = image_of(rng, (8, 12), "float32")[:, ::-2], rng.random((8, 6)) < 0.7
+    same_bits(skpool.max_pool(kind(on_device(image))), skpool.max_pool(image))
+    found = skpool.avg_pool(kind(on_device(image)), mask=kind(on_device(mask)))
+    same_bits(found, skpool.avg_pool(image, mask=mask))
+    values, indices = skpool.max_pool(image, return_indices=True)
+    found = skpool.max_unpool(kind(on_device(values)), kind(on_device(indices)), image.shape)
+    same_bits(found, skpool.max_unpool(values, indices, image.shape))
+    boxes = np.array([[0, 0, 4, 4], [1.5, 2, 5, 6]])
+    same_bits(skpool.roi_align(kind(on_device(image)), kind(on_device(boxes)), 2), skpool.roi_align(image, boxes, 2))
+
+
+@pytest.mark.parametrize("name", CAPTURED)
+def test_calls_make_their_result_and_one_workspace(name, cupy):
+    image = on_device(np.ones((40, 60), np.float32))
+    CAPTURED[name](image)
+    cupy.log.clear()
+    results = CAPTURED[name](image)
+    results = results if isinstance(results, tuple) else (results,)
+    assert cupy.log.allocations <= len(results) + 1
+    assert (cupy.log.uploads, cupy.log.waits) == (0, 0)
+    assert 1 <= len(cupy.log.launches) <= 2
 
 
 def test_cupy_is_not_imported_for_other_arrays(monkeypatch):
@@ -388,37 +312,47 @@ def test_cupy_is_not_imported_for_other_arrays(monkeypatch):
     skpool.max_pool([[1, 2], [3, 4]])
 
 
-def test_rows_further_apart_than_32_bits_tell(cupy, monkeypatch):
-    """Offsets in an image of more than 2**31 elements, of which only some can be looked at."""
-    shape, stride = (6, 8), 2**31 + 64
-    words = []
-    monkeypatch.setattr(gpu, "_launch", lambda *arguments: words.append(arguments))
-    plan = pooling.plan_for(
-        skpool.windows.Sliding, (2,), shape, np.dtype(np.uint8), "max", 0, "propagate", 1, None, None, None
-    )
-    block = gpu.words_of(plan, False, ((stride, 1), (), (stride, 1), ()))
-    fields = dict(zip(gpu.AXIS, block[len(gpu.PLAN) : len(gpu.PLAN) + len(gpu.AXIS)].tolist(), strict=True))
-    assert (fields["image"], fields["out"]) == (stride, stride)
+def mapped(bytes_of_memory):
+    """Zeros that take no memory until they are written, guarded as the stand-in's arrays are."""
+    memory = np.frombuffer(mmap.mmap(-1, bytes_of_memory + 2 * standin.GUARD), np.uint8)
+    memory[: standin.GUARD] = memory[-standin.GUARD :] = standin.GUARD_BYTE
+    return memory
+
+
+def of_memory(cupy, shape, strides):
+    """An array of bytes, all 0, on the device, of a layout that spans gigabytes."""
+    size = 1 + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
+    if cupy is not standin:
+        return cupy.ndarray(shape, np.uint8, cupy.zeros(size, np.uint8).data, strides)
+    memory = mapped(size)
+    return standin.ndarray(np.ndarray(shape, np.uint8, memory, standin.GUARD, strides), memory)
+
+
+def test_rows_further_apart_than_32_bits_tell(cupy):
+    image, far = image_of(generator("far"), (3, 8), "uint8"), 2**31 + 64
+    array, out = of_memory(cupy, (3, 8), (far, 1)), of_memory(cupy, (2, 4), (far, 2))
+    array[...] = cupy.asarray(image)
+    assert skpool.max_pool(array, out=out) is out
+    same_bits(out, skpool.max_pool(image))
+    same_bits(skpool.median_pool(array, 2), skpool.median_pool(image, 2))
+
+
+def test_more_elements_than_32_bits_tell(cupy):
+    length = 2**31 + 8
+    array = of_memory(cupy, (2, length), (length, 1))
+    array[1, length - 3] = 7
+    values, indices = skpool.max_pool(array, (1, 8), stride=(1, 2**30), return_indices=True)
+    assert values.get().tolist() == [[0, 0, 0], [0, 0, 7]]
+    assert indices.get().tolist() == [[0, 2**30, 2**31], [length, length + 2**30, 2 * length - 3]]
 
 
 # ---------------------------------------------------------------- what is not there
 
 
 CALLS = {
-    "weighted_avg_pool": lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2))),
-    "blur_pool": lambda image: skpool.blur_pool(image),
-    "roi_pool": lambda image: skpool.roi_pool(image, [[0, 0, 4, 4]], 2),
-    "roi_align": lambda image: skpool.roi_align(image, [[0, 0, 4, 4]], 2),
-    "precise_roi_pool": lambda image: skpool.precise_roi_pool(image, [[0, 0, 4, 4]], 2),
-    "position_sensitive_roi_pool": lambda image: skpool.position_sensitive_roi_pool(image, [[0, 0, 4, 4]], 2),
-    "region_pool": lambda image: skpool.region_pool(image, np.ones((8, 8), int)),
-    "region_unpool": lambda image: skpool.region_unpool(np.ones(1), image),
-    "corner_pool": lambda image: skpool.corner_pool(image, "top"),
-    "strip_pool": lambda image: skpool.strip_pool(image, 0),
+    "weighted_avg_pool": lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2)), image_weights=image),
     "block_reduce": lambda image: skpool.block_reduce(image),
     "downscale_local_mean": lambda image: skpool.downscale_local_mean(image, 2),
-    "max_unpool": lambda image: skpool.max_unpool(image, image, (8, 8)),
-    "avg_unpool": lambda image: skpool.avg_unpool(image, (16, 16), 2),
     "adaptive_pool": lambda image: skpool.adaptive_pool(image, 2, bins="area"),
     "global_pool": lambda image: skpool.global_pool(image, "top_k_avg", k=2),
     "global_pool with weights": lambda image: skpool.global_pool(image, weights=np.ones((8, 8))),
@@ -438,6 +372,8 @@ def test_every_public_function_works_or_refuses():
     """No function is forgotten: each is tested above, or is in a family of the registry, or takes no image."""
     families = {f"{family}{name}_pool" for family in ("", "adaptive_", "global_") for name in REDUCTIONS}
     tested = {"pool", "adaptive_pool", "global_pool", "fractional_max_pool", "spatial_pyramid_pool", "pool_pyramid"}
+    tested |= {"max_unpool", "avg_unpool", "roi_pool", "roi_align", "precise_roi_pool", "position_sensitive_roi_pool"}
+    tested |= {"region_pool", "region_unpool", "strip_pool", "corner_pool", "weighted_avg_pool", "blur_pool"}
     no_image = {
         *("pooled_shape", "pooled_coords", "pyramid_transforms", "rmac_regions", "show_config"),
         *("patch_skimage", "unpatch_skimage", "patched"),
@@ -456,6 +392,22 @@ def test_the_families_of_the_registry(name, family):
     else:
         with pytest.raises(NotImplementedError, match=rf"skpool\.{name}_pool\(image\.get\(\)"):
             function(on_device(image), *arguments, **required(name))
+
+
+def test_the_registry_the_cpu_and_the_sources_have_the_same_names():
+    assert (
+        set(gpu.COVERED)
+        == set(REDUCTIONS)
+        == set(cpu._RECIPES) - {"weighted_avg"} | set(gpu._MAPPED) - {"largest_magnitude"}
+    )
+    plans = [sliding_plan((8, 8), np.dtype("float32"), name, window_shape=2, **required(name)) for name in REDUCTIONS]
+    used = {re.search(r"<skpool::(\w+)<", gpu.kernels_of(plan).whole)[1] for plan in plans}
+    used |= {*gpu._MAPPED.values(), *gpu.ORDERED.values(), "ArgMax", "ArgMin", "AvgOfSingles"}
+    text = "".join(path.read_text() for path in gpu.SOURCES.glob("*.cu*"))
+    # Structs of one pixel type and, some of them, a result's: those that are named in kernels.
+    named = re.findall(r"template <class Pixel(?:, class Natural)?> struct (\w+) : (?!Traits|Keys)", text)
+    assert used <= {*re.findall(r"struct (\w+)", text)}
+    assert {*named} - used <= {"Powers", "Mapped", "Count"}
 
 
 def test_all_combinations_of_types_have_kernels():

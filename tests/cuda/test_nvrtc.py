@@ -4,14 +4,18 @@ The compiler and its options are CuPy's (14), which appends ``-ftz=true`` to tho
 instruction may heed it.
 """
 
+import functools
 import re
 
 import numpy as np
 import pytest
 from plans import required, sliding_plan
 
-from skpool.backends import gpu
-from skpool.reductions import REDUCTIONS
+from skpool.backends import gpu, gpu_boxes, gpu_corners, gpu_labels, gpu_unpool
+from skpool.boxes import POOL_REDUCTIONS
+from skpool.plan import make_plan
+from skpool.reductions import REDUCTIONS, as_sum
+from skpool.windows import Sliding, Taps
 
 pytest.importorskip("cupy")
 nvrtc = pytest.importorskip("cupy_backends.cuda.libs.nvrtc")
@@ -39,6 +43,14 @@ DTYPES = (
 FEW_DTYPES = ("uint8", "float16", "float64")
 
 
+#: Parameters that choose another kernel.
+OTHERS = {
+    "percentile": ({}, {"method": "lower"}),
+    "rank": ({}, {"rule": "weighted"}),
+    "mode": ({}, {"ties": "largest"}, {"ties": "first"}),
+}
+
+
 def plans(name, dtypes):
     """Plans that need different kernels of a reduction."""
     for dtype in dtypes:
@@ -46,18 +58,77 @@ def plans(name, dtypes):
     for out in ("int16", "float16", "bool"):
         yield sliding_plan((8, 8), np.dtype("float32"), name, window_shape=2, dtype=out, **required(name))
     yield sliding_plan((8, 8, 8), np.dtype("float32"), name, window_shape=(2, 3, 3), **required(name))
-    if name in gpu.STRUCTS:
-        for size in (5, 17, 40):  # trees in registers and in memory, and parts
-            yield sliding_plan((80, 80), np.dtype("float32"), name, window_shape=size, **required(name))
+    # Trees in registers and in memory, and parts; or windows of up to 9 and up to 27 samples.
+    for size in (5, 17, 40) if name in gpu.STRUCTS else (3, 5):
+        for parameters in OTHERS.get(name, ({},)):
+            yield sliding_plan((80, 80), np.dtype("float32"), name, window_shape=size, **required(name), **parameters)
 
 
-def names_of(name, dtypes=DTYPES):
-    """The kernels of a reduction, by file."""
-    found = {}
+def _windows(name, dtypes):
     for plan in plans(name, dtypes):
         for indices in (False, True)[: 1 + REDUCTIONS[name].indices]:
             kernels = gpu.kernels_of(plan, indices)
-            found.setdefault(kernels.file, {}).update(dict.fromkeys(kernels.names))
+            yield kernels.file, kernels.names
+
+
+def _weights(dtypes):
+    for dtype in dtypes:
+        layout = Sliding(None, 2, 0, 1, True, "ignore", None, Taps.of_weights(np.ones((2, 3))))
+        kernels = gpu.kernels_of(make_plan((8, 8), np.dtype(dtype), "avg", layout))
+        yield kernels.file, kernels.names
+
+
+def _unpooling(dtypes):
+    for dtype in map(np.dtype, dtypes):
+        yield "unpool.cu", gpu_unpool.names_of_put(dtype, np.dtype(f"i{dtype.itemsize}"))
+        for share, result in (("float64", "uint8"), ("float64", "float16"), ("float32", "float32")):
+            yield "unpool.cu", (gpu_unpool.name_of_spread(dtype, np.dtype(share), np.dtype(result), 3),)
+
+
+def _regions(dtypes):
+    for dtype in map(np.dtype, dtypes):
+        for name in gpu.STRUCTS:
+            for indices in (False, True)[: 1 + REDUCTIONS[name].indices]:
+                yield "labels.cu", (gpu_labels.checked_kernel(sliding_plan((8, 8), dtype, name), indices)[0],)
+        if dtype.kind in "iu":
+            yield "labels.cu", (gpu_labels.name_of_paint(dtype, dtype),)
+
+
+def _boxes(dtypes):
+    for dtype in map(np.dtype, dtypes):
+        for wide in (8, 99):  # trees in registers and in memory
+            image, edges = np.zeros((wide, wide, 1), dtype), np.array([[0.0, wide, 0, wide]])
+            for name in POOL_REDUCTIONS:
+                yield "boxes.cu", gpu_boxes.pixels(name, image, edges, (1, 1)).kernels
+        for rule in (
+            gpu_boxes.samples(dtype, 2),
+            gpu_boxes.integral(dtype),
+            *(gpu_boxes.peaks(dtype, 2, onnx) for onnx in (False, True)),
+        ):
+            yield "boxes.cu", rule.kernels
+
+
+def _corners(dtypes):
+    for dtype in map(np.dtype, dtypes):
+        yield "corners.cu", gpu_corners.names_of(dtype, dtype, 1)
+        yield "corners.cu", gpu_corners.names_of(dtype, as_sum(dtype), 2)
+
+
+#: What kernels there are, by the reduction of windows, or what else they do.
+KERNELS = {name: functools.partial(_windows, name) for name in gpu.COVERED} | {
+    "weights": _weights,
+    "unpooling": _unpooling,
+    "regions": _regions,
+    "boxes": _boxes,
+    "corners": _corners,
+}
+
+
+def names_of(name, dtypes=DTYPES):
+    """Kernels by file."""
+    found = {}
+    for file, names in KERNELS[name](dtypes):
+        found.setdefault(file, {}).update(dict.fromkeys(names))
     return found
 
 
@@ -75,7 +146,7 @@ def compiled(file, names, architecture, *options):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", gpu.COVERED)
+@pytest.mark.parametrize("name", KERNELS)
 def test_kernels_compile_and_keep_their_numbers_in_registers(name, architecture, capsys):
     most = 0
     for file, names in names_of(name, FEW_DTYPES).items():
@@ -90,7 +161,7 @@ def test_kernels_compile_and_keep_their_numbers_in_registers(name, architecture,
     assert most <= 255
 
 
-@pytest.mark.parametrize("name", gpu.COVERED)
+@pytest.mark.parametrize("name", KERNELS)
 def test_no_number_is_flushed_or_fused(name):
     for file, names in names_of(name).items():
         text = nvrtc.getPTX(compiled(file, names, "compute_75")[0])

@@ -1,0 +1,215 @@
+"""Regions, and the way back, on a GPU or behind the stand-in."""
+
+import itertools
+
+import numpy as np
+import pytest
+from devices import close, on_device, same_bits
+from grid import DTYPES, FOLDED, RESULTS, geometry
+from images import LAYOUTS, generator, image_of
+
+import skpool
+
+pytestmark = pytest.mark.usefixtures("cupy")
+
+
+# ---------------------------------------------------------------- labels
+
+
+def labelled_images(*seed):
+    """Images with channels anywhere or none, label images of several types, and the channel axis."""
+    rng = generator(*seed)
+    for number, kind in enumerate(("int32", "uint8", "int64", "uint64", "bool")):
+        shape = ((40, 33), (7, 9, 5), (300,), (21, 22), (1, 1))[number]
+        axis = (None, -1, 0, 1, None)[number]
+        labels = rng.integers(0, 2 if kind == "bool" else 9, shape).astype(kind)
+        if kind == "int64":
+            labels[labels == 3] = 2**40  # far from all others
+        if kind == "uint64":
+            labels[labels == 3] = 2**63 + 5
+        image = image_of(rng, shape if axis is None else (*shape, 3), seed[-1])
+        yield image if axis is None else np.moveaxis(image, -1, axis), labels, axis, rng
+
+
+#: Reductions whose results are the CPU's bit for bit, whatever the type.
+EXACT = ("max", "min", "range", "count")
+
+
+@pytest.mark.filterwarnings("ignore:invalid value", "ignore:overflow")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", FOLDED)
+def test_regions(reduction, dtype, cupy):
+    for number, (image, labels, axis, rng) in enumerate(labelled_images(reduction, dtype)):
+        cupy.log.backwards = not cupy.log.backwards
+        keywords = {"channel_axis": axis, "min_count": int(rng.integers(1, 3)), "background": (0, None, 7)[number % 3]}
+        keywords["nan_policy"] = ("propagate", "omit")[number % 2]
+        if number % 2:
+            keywords["labels"] = [5, 2**63 + 5, 0, 77, 2]
+        mask = rng.random(labels.shape if number % 3 else image.shape) < 0.7 if number else None
+        layout = list(LAYOUTS.values())[number]
+        expected = skpool.region_pool(image, labels, reduction, mask=mask, **keywords)
+        arrays = on_device(layout(image)), on_device(layout(labels))
+        found = skpool.region_pool(*arrays, reduction, mask=on_device(mask), **keywords)
+        integers = np.dtype(dtype).kind != "f" and reduction in ("sum", "avg")
+        same_bits(found, expected) if reduction in EXACT or integers else close(found, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", ["max", "min"])
+def test_indices_and_labels_of_regions(reduction, dtype, cupy):
+    for image, labels, axis, _ in labelled_images(reduction, dtype):
+        cupy.log.backwards = not cupy.log.backwards
+        keywords = {"channel_axis": axis, "return_indices": True, "return_labels": True}
+        expected = skpool.region_pool(image, labels, reduction, **keywords)
+        found = skpool.region_pool(on_device(image), on_device(labels), reduction, **keywords)
+        for one, other in zip(found, expected, strict=True):
+            same_bits(one, other)
+
+
+def test_regions_of_many_pixels():
+    image = image_of(generator("large"), (300, 310), "float64")
+    labels = (np.arange(300)[:, None] // 7 * (np.arange(310) > 5)).astype(np.uint16)
+    image = np.where(np.isfinite(image), image, 0)
+    for reduction in FOLDED:
+        expected = skpool.region_pool(image, labels, reduction)
+        found = skpool.region_pool(on_device(image), on_device(labels), reduction)
+        same_bits(found, expected) if reduction in EXACT else close(found, expected)
+
+
+def test_powers_of_regions_beyond_the_range_of_float64():
+    image = np.outer([1e-300, 1e-200, 1e200, 3e300], np.ones(70))
+    labels = np.repeat([[1], [2], [3], [4]], 70, axis=1)
+    for name in ("lp", "power_mean", "gem"):
+        close(
+            skpool.region_pool(on_device(image), on_device(labels), name, p=3),
+            skpool.region_pool(image, labels, name, p=3),
+        )
+
+
+def test_regions_of_another_type_and_nan():
+    image, labels = np.array([[1.5, np.nan], [2.5, 300]], np.float32), np.array([[1, 1], [2, 3]])
+    for dtype in ("uint8", "float64", "bool"):
+        expected = skpool.region_pool(image, labels, "max", dtype=dtype, fill_value=1)
+        same_bits(skpool.region_pool(on_device(image), on_device(labels), "max", dtype=dtype, fill_value=1), expected)
+    with pytest.raises(ValueError, match="must not have NaN"):
+        skpool.region_pool(on_device(image), on_device(labels), nan_policy="raise")
+    skpool.region_pool(on_device(image), on_device(labels), labels=[2, 3], nan_policy="raise")
+
+
+def test_no_regions():
+    for shape in ((0, 4), (3, 4)):
+        image, labels = np.ones(shape), np.zeros(shape, int)
+        for keywords in ({}, {"labels": []}, {"labels": [4]}, {"return_labels": True}):
+            expected = skpool.region_pool(image, labels, **keywords)
+            found = skpool.region_pool(on_device(image), on_device(labels), **keywords)
+            pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
+            for one, other in pairs:
+                same_bits(one, other)
+
+
+def test_errors_of_regions():
+    image, labels = on_device(np.ones((2, 3))), on_device(np.array([[-1, 0, 2], [2, 2, 2]]))
+    with pytest.raises(ValueError, match=r"`label_image` must be >= 0 wherever it is not `background`, got -1"):
+        skpool.region_pool(image, labels)
+    assert skpool.region_pool(image, labels, background=-1).shape == (2,)
+    with pytest.raises(ValueError, match=r"`label_image` must be >= 0 wherever it is not `background`, got -1"):
+        skpool.region_unpool(on_device(np.ones(1)), labels, labels=[2])
+    with pytest.raises(ValueError, match="`values` must have one row for each of 2 labels, got 1"):
+        skpool.region_unpool(on_device(np.ones(1)), labels, background=-1)
+    with pytest.raises(TypeError, match="`label_image` must be on the device of `image`, got ndarray"):
+        skpool.region_pool(image, np.ones((2, 3), int))
+    with pytest.raises(TypeError, match="`label_image` must be boolean or integer"):
+        skpool.region_pool(image, image)
+    with pytest.raises(
+        NotImplementedError, match=r"skpool\.region_pool\(image\.get\(\), label_image\.get\(\), 'median'"
+    ):
+        skpool.region_pool(image, labels, "median")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_regions_are_painted(dtype, cupy):
+    for _, labels, axis, rng in labelled_images("paint", dtype):
+        for background, given in itertools.product((0, None, 5), (None, [5, 2**40, 1, 77])):
+            cupy.log.backwards = not cupy.log.backwards
+            count = len(skpool.region_pool(labels, labels, "count", background=background, labels=given))
+            values = image_of(rng, (count,) if axis is None else (count, 2), dtype)
+            keywords = {"background": background, "labels": given, "fill_value": 1}
+            expected = skpool.region_unpool(values, labels, **keywords)
+            same_bits(skpool.region_unpool(on_device(values), on_device(labels), **keywords), expected)
+
+
+# ---------------------------------------------------------------- the way back
+
+
+@pytest.mark.parametrize("indices_dtype", ["int8", "uint16", "int64", "uint64"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_values_go_back_to_their_places(dtype, indices_dtype, cupy):
+    rng = generator(dtype, indices_dtype)
+    values = image_of(rng, (6, 7), dtype)
+    indices = rng.integers(-1 if indices_dtype.startswith("i") else 0, 50, (6, 7)).astype(indices_dtype)
+    for layout in LAYOUTS.values():  # several values have one index
+        cupy.log.backwards = not cupy.log.backwards
+        found = skpool.max_unpool(on_device(layout(values)), on_device(layout(indices)), (5, 10), fill_value=1)
+        same_bits(found, skpool.max_unpool(values, indices, (5, 10), fill_value=1))
+    image = image_of(rng, (9, 11), dtype)
+    pooled = skpool.max_pool(image, 3, stride=2, return_indices=True)
+    same_bits(skpool.max_unpool(*map(on_device, pooled), image.shape), skpool.max_unpool(*pooled, image.shape))
+
+
+@pytest.mark.parametrize(("index", "shape"), [(-2, (3, 4)), (12, (3, 4)), (2**40, (3, 4)), (0, (0, 4))])
+def test_indices_outside_are_told_after_one_wait(index, shape, cupy):
+    values, indices = np.ones((2, 2)), np.array([[-1, -1], [index, -1]])
+    with pytest.raises(ValueError, match="must be from -1") as on_cpu:
+        skpool.max_unpool(values, indices, shape)
+    with pytest.raises(ValueError, match="must be from -1") as on_gpu:
+        skpool.max_unpool(on_device(values), on_device(indices), shape)
+    assert str(on_gpu.value) == str(on_cpu.value)
+    assert cupy.log.waits == 1
+
+
+def test_errors_of_unpooling():
+    values = np.ones((2, 2))
+    with pytest.raises(TypeError, match="`indices` must be on the device of `values`, got ndarray"):
+        skpool.max_unpool(on_device(values), np.zeros((2, 2), int), (4, 4))
+    with pytest.raises(TypeError, match="`values` must be on the device of `indices`, got ndarray"):
+        skpool.max_unpool(values, on_device(np.zeros((2, 2), int)), (4, 4))
+    with pytest.raises(TypeError, match="must be integers, got dtype float64"):
+        skpool.max_unpool(on_device(values), on_device(values), (4, 4))
+    with pytest.raises(ValueError, match="must have the shape of `values`"):
+        skpool.max_unpool(on_device(values), on_device(np.zeros(4, int)), (4, 4))
+    with pytest.raises(ValueError, match="`output_shape` must be from 3 to 4"):
+        skpool.avg_unpool(on_device(values), (5, 4), 2)
+
+
+IMAGES = ("mode", "cval")  # what only concerns images
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_values_are_spread_over_their_windows(dtype, ndim, cupy):
+    rng = generator("spread", dtype, ndim)
+    for number in range(8):
+        shape = tuple(rng.integers(5, 12, ndim).tolist())
+        channels = number % 2 == 1 and ndim > 1
+        keywords = {name: value for name, value in geometry(rng, ndim - channels, 4).items() if name not in IMAGES}
+        if channels:
+            keywords["channel_axis"] = int(rng.integers(-ndim, ndim))
+        try:
+            values = image_of(rng, skpool.pooled_shape(shape, **keywords), dtype)
+        except ValueError:
+            continue
+        cupy.log.backwards = number % 4 > 1
+        result = {} if number % 3 else {"dtype": rng.choice(RESULTS).item()}
+        layout = list(LAYOUTS.values())[number % len(LAYOUTS)]
+        with np.errstate(all="ignore"):
+            expected = skpool.avg_unpool(values, shape, **keywords, **result)
+            same_bits(skpool.avg_unpool(on_device(layout(values)), shape, **keywords, **result), expected)
+
+
+def test_nothing_to_unpool(cupy):
+    empty = np.zeros((0, 3))
+    same_bits(skpool.max_unpool(on_device(empty), on_device(empty.astype(int)), (2, 2)), np.zeros((2, 2)))
+    same_bits(skpool.avg_unpool(on_device(empty), (0, 6), 2), np.zeros((0, 6)))
+    cupy.log.clear()
+    skpool.avg_unpool(on_device(np.ones((2, 3))), (4, 6), 2)
+    assert (cupy.log.waits, len(cupy.log.launches)) == (0, 1)
