@@ -35,6 +35,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
         kernels/*.pyx                      row kernels, for each instruction set
 
     backends/boxes.py, backends/labels.py  boxes and regions, driven by kernels/boxes.pyx and kernels/labels.pyx
+    backends/order.py, networks.py, tiles.py   which ranks make a result, and programs that find them
 
     reference.py                           the slow twin: the specification, in a few lines of NumPy
     threads.py                             the one authority on thread counts

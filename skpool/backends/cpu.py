@@ -41,6 +41,9 @@ LEAST_TILED = 2**16
 #: widest that leaves no lane idle.
 TILES = ((200, 2048, (8, 8)), (81, 0, (8, 4)), (0, 0, (4, 4)))
 
+#: Samples of a tile with which its program takes some seconds to make.
+MOST_IN_TILE = 10_000
+
 #: Samples of a window beyond which each window that sorts them is a call of its own.
 MOST_SAMPLES = 2**14
 
@@ -437,8 +440,10 @@ def _tile(plan, order, rows):
     tall, wide = (axis.most_taps for axis in sliding)
     size = rows.itemsize * (channels or 1) * sliding[1].outputs
     for samples, least, (down, across) in TILES:
-        if plan.samples >= samples and size >= least and tall >= down <= sliding[0].outputs and wide >= across:
-            return Tile(plan.samples // (tall * wide), tall, wide, down, across)
+        tile = Tile(plan.samples // (tall * wide), tall, wide, down, across)
+        fits = tall >= down <= sliding[0].outputs and wide >= across and tile.held <= MOST_IN_TILE
+        if fits and plan.samples >= samples and size >= least:
+            return tile
     return None
 
 

@@ -41,6 +41,11 @@ class Tile(NamedTuple):
         """Samples of a window."""
         return self.deep * self.tall * self.wide
 
+    @property
+    def held(self):
+        """Samples of all its windows together."""
+        return self.deep * (self.down + self.tall - 1) * (self.across + self.wide - 1)
+
 
 class _Trace:
     """Steps on values, as they are taken: each gives two new ones."""
@@ -120,7 +125,7 @@ def _steps(tile, wanted):
     """Steps on values, and the value of each wanted rank of each window, by its row, column and rank."""
     least, most, samples = min(wanted), max(wanted), tile.samples
     lines, width = tile.down + tile.tall - 1, tile.across + tile.wide - 1
-    trace = _Trace(lines * tile.deep * width)
+    trace = _Trace(tile.held)
 
     def cells(rows, columns):
         """Samples at some places, through all leading axes."""
@@ -208,9 +213,8 @@ def tile_program(tile, low, high):
         The registers that hold ranks `low` and `high` of each window.
     """
     trace, results = _steps(tile, sorted({low, high}))
-    inputs = (tile.down + tile.tall - 1) * tile.deep * (tile.across + tile.wide - 1)
     steps = spread_out(needed(trace.steps, results.values()))
-    steps, registers, where = in_registers(steps, [*results.values()], inputs, reuses=True)
+    steps, registers, where = in_registers(steps, [*results.values()], tile.held, reuses=True)
     steps = np.array(steps, np.int16).reshape(-1, 4)
     steps[steps < 0] = registers  # where a half goes that nothing looks at
     places = itertools.product(range(tile.down), range(tile.across), (low, high))
