@@ -371,7 +371,7 @@ assert not hasattr(skpool, "nothing")
         "from skpool import *; avg_pool",
     ):
         subprocess.run(
-            [sys.executable, "-c", first or code],
+            [sys.executable, "-P", "-c", first or code],
             check=True,
             env=os.environ | {"PYTHONPATH": str(Path(skpool.__file__).parents[1])},
         )

@@ -841,3 +841,24 @@ def test_a_quantile_at_a_sample_is_that_sample():
 
 if __name__ == "__main__":
     print(json.dumps(digests()))
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "int8", "uint8", "int16", "uint32", "int64", "float16", "float32", "float64"]
+)
+@pytest.mark.parametrize("reduction", ["max", "min", "range", "avg", "lp", "var", "std"])
+@pytest.mark.parametrize("values", ["special", "whole range"])
+def test_windows_of_four_in_one_pass_give_what_rows_and_columns_give(reduction, dtype, values, monkeypatch):
+    image = make_image(generator(reduction, dtype), (14, 90), dtype, values)
+    parameters = {"ddof": 1} if reduction in ("var", "std") else {"p": 2} if reduction == "lp" else {}
+    results = []
+    with np.errstate(all="ignore"):
+        for find in (cpu._quad, lambda plan, recipe: (0, False)):
+            monkeypatch.setattr(cpu, "_quad", find)
+            cpu._program.cache_clear()
+            results.append(skpool.pool(image, 2, reduction, **parameters))
+            results.append(skpool.pool(image[..., None].repeat(2, -1), 2, reduction, channel_axis=-1, **parameters))
+    monkeypatch.undo()
+    cpu._program.cache_clear()
+    np.testing.assert_array_equal(results[0], results[2])
+    np.testing.assert_array_equal(results[1], results[3])

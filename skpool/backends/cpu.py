@@ -338,6 +338,8 @@ def _quad_key(plan, recipe):
     if channels is not None and plan.dtype.itemsize > recipe.rows.itemsize:
         return None  # columns of channels are picked from the narrower of total and result
     plain = plan.samples == 4 and (along.most_taps, along.stride, along.step) == (2, 2, 1)
+    if plan.parameters.get("p", 2) != 2:  # of powers, only sums of squares have one
+        return None
     if not plain or plan.omit_nan or plan.min_count > 4 or recipe.divisor is not None:
         return None
     source = np.dtype(np.bool_) if plan.image_dtype == np.bool_ else recipe.rows

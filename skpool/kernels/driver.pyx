@@ -1556,9 +1556,13 @@ cdef void fetch_next(const Scratch* scratch, const Call* call, const Segment* se
     cdef const Axis* axis = &recipe.axes[recipe.leading - 1]
     cdef Py_ssize_t last = recipe.leading - 1, hop = call.image.leading[last], r
     cdef Py_ssize_t bottom = scratch.output[last] * axis.stride - axis.before + (axis.taps - 1) * axis.step
-    cdef const char* row = scratch.sources[scratch.listed - 1] + segment.first * call.image.column
-    if bottom < 0 or bottom + axis.stride >= axis.length:
+    cdef const char* row
+    if (
+        scratch.listed == 0 or scratch.sources[scratch.listed - 1] == NULL or bottom < 0
+        or bottom + axis.stride >= axis.length or segment.first < 0 or segment.sources != NULL
+    ):
         return
+    row = scratch.sources[scratch.listed - 1] + segment.first * call.image.column
     for r in range(1, axis.stride + 1):
         skpool_prefetch(row + r * hop, segment.columns * recipe.inner * recipe.row_width)
 
@@ -1600,10 +1604,7 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     inside = segments
     while inside < segments + found - 1 and (inside.first < 0 or inside.sources != NULL):
         inside = inside + 1
-    fetches = (
-        recipe.overlapping and recipe.most_rows <= MOST_FETCHED and call.rows_in_place
-        and inside.first >= 0 and inside.sources == NULL
-    )
+    fetches = recipe.overlapping and recipe.most_rows <= MOST_FETCHED and call.rows_in_place
     begin_tile(scratch, call, first, outputs)
     seek(scratch, recipe, row)
     while row < end:
@@ -1628,7 +1629,7 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
             seek(scratch, recipe, row)
             found_rows = False
             continue
-        if fetches and row + 1 < end and scratch.listed and scratch.sources[scratch.listed - 1] != NULL:
+        if fetches and row + 1 < end:
             fetch_next(scratch, call, inside)
         fold_rows(scratch, call, segments, found)
         state = fold_tile(scratch, call, first, outputs, target if straight else NULL)

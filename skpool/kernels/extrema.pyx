@@ -444,6 +444,27 @@ cdef void finish_range(
             out[i] = <pixel> (<uint64_t> state[i] - <uint64_t> low[i])
 
 
+cdef inline pixel range_of_four(pixel a, pixel b, pixel c, pixel d) noexcept nogil:
+    cdef pixel high = pick_of_four(<const Largest*> NULL, a, b, c, d)
+    cdef pixel low = pick_of_four(<const Smallest*> NULL, a, b, c, d)
+    if pixel in real:
+        return high - low
+    else:
+        return <pixel> (<uint64_t> high - <uint64_t> low)
+
+
+cdef void quad_range(
+    pixel* out, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    if shift == 1:
+        for i in range(n):
+            out[i] = range_of_four(upper[2 * i], lower[2 * i], upper[2 * i + 1], lower[2 * i + 1])
+    else:
+        for i in range(n):
+            out[i] = range_of_four(upper[i], lower[i], upper[i + shift], lower[i + shift])
+
+
 cdef void finish_range_wide(
     double* out, const real* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
     Parameters* parameters,
@@ -480,6 +501,7 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
     finishes["range", dtype, dtype] = <size_t> finish_range[pixel]
     if pixel in real:
         finishes["range", dtype, "float64"] = <size_t> finish_range_wide[pixel]
+    finishes["quad", "range", dtype, dtype if pixel in real else f"u{dtype.lstrip('u')}"] = <size_t> quad_range[pixel]
     finishes["quad", "max", dtype, dtype] = <size_t> quad[pixel, Largest]
     finishes["quad", "min", dtype, dtype] = <size_t> quad[pixel, Smallest]
 

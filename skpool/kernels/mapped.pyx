@@ -403,6 +403,70 @@ cdef void finish_deviation(
         out[i] = <real> sqrt(state[2 * pitch + i] / (freedom if freedom > 0 else NAN))
 
 
+# --- windows of 2 x 2, as above but without states between
+
+ctypedef double (*quad_value_t)(double a, double b, double c, double d, double ddof) noexcept nogil
+
+
+cdef inline double norm_of_four(double a, double b, double c, double d, double _) noexcept nogil:
+    return sqrt((a * a + b * b) + (c * c + d * d))
+
+
+cdef inline double variance_of_four(double a, double b, double c, double d, double ddof) noexcept nogil:
+    """Of columns (a, b) and (c, d), as `merge_moments` merges them."""
+    cdef double left = b - a, right = d - c, left_change = left * 0.5, right_change = right * 0.5
+    cdef double left_mean = a + left_change, right_mean = c + right_change
+    cdef double left_taken = left_mean - a, right_taken = right_mean - c
+    cdef double left_rest = (a - (left_mean - left_taken)) + (left_change - left_taken)
+    cdef double right_rest = (c - (right_mean - right_taken)) + (right_change - right_taken)
+    cdef double deviation = (right_mean - left_mean) + (right_rest - left_rest)
+    cdef double left_squares = ((a - a) + (b - b)) + (left * left) * 0.5
+    cdef double right_squares = ((c - c) + (d - d)) + (right * right) * 0.5
+    cdef double freedom = 4 - ddof
+    return ((left_squares + right_squares) + deviation * deviation) / (freedom if freedom > 0 else NAN)
+
+
+cdef inline double deviation_of_four(double a, double b, double c, double d, double ddof) noexcept nogil:
+    return sqrt(variance_of_four(a, b, c, d, ddof))
+
+
+cdef inline void quad_by(
+    real* out, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, double ddof,
+    quad_value_t value,
+) noexcept nogil:
+    """`value` is a constant of every call."""
+    cdef Py_ssize_t i
+    if shift == 1:
+        for i in range(n):
+            out[i] = <real> value(
+                <double> upper[2 * i], <double> lower[2 * i],
+                <double> upper[2 * i + 1], <double> lower[2 * i + 1], ddof,
+            )
+    else:
+        for i in range(n):
+            out[i] = <real> value(
+                <double> upper[i], <double> lower[i], <double> upper[i + shift], <double> lower[i + shift], ddof,
+            )
+
+
+cdef void quad_norm(
+    real* out, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
+) noexcept nogil:
+    quad_by(out, upper, lower, n, shift, 0, norm_of_four)
+
+
+cdef void quad_variance(
+    real* out, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
+) noexcept nogil:
+    quad_by(out, upper, lower, n, shift, parameters.first, variance_of_four)
+
+
+cdef void quad_deviation(
+    real* out, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
+) noexcept nogil:
+    quad_by(out, upper, lower, n, shift, parameters.first, deviation_of_four)
+
+
 # --- the tables
 
 cdef Kernel mapped(Py_ssize_t planes, void* gather, void* merge, void* fold, void* pair, void* identity) noexcept:
@@ -421,7 +485,17 @@ cdef Kernel mapped(Py_ssize_t planes, void* gather, void* merge, void* fold, voi
     return kernel
 
 
-cdef void add_pixel(dict kernels, str dtype, const pixel* example):
+cdef void add_quads(dict finishes, str dtype, str result, const pixel* example, const real* number):
+    finishes["quad", "lp", dtype, result] = <size_t> quad_norm[real, pixel]
+    finishes["quad", "var", dtype, result] = <size_t> quad_variance[real, pixel]
+    finishes["quad", "std", dtype, result] = <size_t> quad_deviation[real, pixel]
+
+
+cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example):
+    if pixel is float:
+        add_quads(finishes, dtype, "float32", example, <const float*> NULL)
+    else:
+        add_quads(finishes, dtype, "float64", example, <const double*> NULL)
     cdef Kernel powers = mapped(
         1, <void*> gather_power[pixel], <void*> merge_power, <void*> fold_power, <void*> pair_power,
         <void*> identity_power,
@@ -459,16 +533,16 @@ cdef void add_real(dict finishes, str dtype, const real* example):
 def tables():
     """Addresses of kernels by (name, dtype of the rows), of finishes by (name, result)."""
     kernels, finishes = {}, {}
-    add_pixel(kernels, "uint8", <const uint8_t*> NULL)
-    add_pixel(kernels, "int8", <const int8_t*> NULL)
-    add_pixel(kernels, "uint16", <const uint16_t*> NULL)
-    add_pixel(kernels, "int16", <const int16_t*> NULL)
-    add_pixel(kernels, "uint32", <const uint32_t*> NULL)
-    add_pixel(kernels, "int32", <const int32_t*> NULL)
-    add_pixel(kernels, "uint64", <const uint64_t*> NULL)
-    add_pixel(kernels, "int64", <const int64_t*> NULL)
-    add_pixel(kernels, "float32", <const float*> NULL)
-    add_pixel(kernels, "float64", <const double*> NULL)
+    add_pixel(kernels, finishes, "uint8", <const uint8_t*> NULL)
+    add_pixel(kernels, finishes, "int8", <const int8_t*> NULL)
+    add_pixel(kernels, finishes, "uint16", <const uint16_t*> NULL)
+    add_pixel(kernels, finishes, "int16", <const int16_t*> NULL)
+    add_pixel(kernels, finishes, "uint32", <const uint32_t*> NULL)
+    add_pixel(kernels, finishes, "int32", <const int32_t*> NULL)
+    add_pixel(kernels, finishes, "uint64", <const uint64_t*> NULL)
+    add_pixel(kernels, finishes, "int64", <const int64_t*> NULL)
+    add_pixel(kernels, finishes, "float32", <const float*> NULL)
+    add_pixel(kernels, finishes, "float64", <const double*> NULL)
     add_real(finishes, "float32", <const float*> NULL)
     add_real(finishes, "float64", <const double*> NULL)
     return kernels, finishes

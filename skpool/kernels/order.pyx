@@ -339,10 +339,13 @@ cdef void sort_beside(
     cdef const Order* order = &parameters.order
     cdef const Steps* steps = &order.beside
     cdef sorted_t finish = <sorted_t> order.finish
-    cdef Py_ssize_t taps = order.rows * order.columns, piece = ROOM // (steps.registers + 1) // sizeof(ordered)
-    cdef Py_ssize_t registers = 1 if order.beside_decides else steps.registers, first = 0, m, r
+    cdef Py_ssize_t taps = order.rows * order.columns, first = 0, m, r
+    cdef Py_ssize_t registers = 1 if order.beside_decides else steps.registers
+    cdef Py_ssize_t piece = n
     cdef ordered* rows[MOST_BESIDE]
     cdef const ordered* ranked[MOST_BESIDE]
+    if not order.beside_decides:                           # whole vectors, or all that follow lie across cache lines
+        piece = ROOM // (registers + 1) // ALIGNMENT * ALIGNMENT // sizeof(ordered)
     while first < n:
         m = min(piece, n - first)
         for r in range(order.rows):

@@ -119,6 +119,13 @@ def _function(program, task, beside=False, finds_mode=False):
 
 def _mode(ranked):
     """The longest run of equal values among sorted ones, of several the first."""
+    if len(ranked) == 4:  # it is the first run of two or more
+        pairs = [*itertools.pairwise(ranked)]
+        best = ranked[0]
+        for a, b in reversed(pairs[1:]):
+            best = f"({a} == {b} ? {a} : {best})"
+        yield f"        y0[i] = {ranked[0]} == {ranked[1]} ? {ranked[0]} : {best}; \\"
+        return
     yield f"        type best = {ranked[0]}, run = 1, longest = 1; \\"
     for before, value in itertools.pairwise(ranked):
         yield f"        run = {value} == {before} ? run + 1 : 1; \\"
