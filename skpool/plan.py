@@ -328,10 +328,15 @@ def _kept_plan(
 _PLAIN = {int, type(None), str, bool}
 
 
+def _is_plain(value):
+    """Whether nothing else is equal to it, but for its type: as itself, or as a tuple of integers."""
+    return type(value) in _PLAIN or (type(value) is tuple and {int}.issuperset(map(type, value)))
+
+
 def plan_for(kind, layout, shape, image_dtype, reduction, cval, *rest, **parameters):
     """`make_plan` for a layout of some kind, or what it made for the same arguments before."""
     if kind.sizes:
-        if not _PLAIN.issuperset(map(type, layout)):
+        if not (_PLAIN.issuperset(map(type, layout)) or all(map(_is_plain, layout))):
             layout = windows.frozen_layout(kind(*layout))
         if not (isinstance(cval, float | np.floating) and cval == 0):  # 0.0 and -0.0 are one key
             try:

@@ -98,11 +98,11 @@ def _check_out(out, name, shape, dtype, inputs):
         raise TypeError(f"`{name}` must be a {_named(type(inputs[0]))} array, got {type(out).__name__}")
     if out.shape != shape:
         raise ValueError(f"`{name}` must have shape {shape}, got {out.shape}")
-    if out.dtype.newbyteorder("=") != dtype:
+    if out.dtype != dtype and out.dtype.newbyteorder("=") != dtype:
         raise ValueError(f"`{name}` must have dtype {dtype}, got {out.dtype}")
     if type(out) is np.ndarray and not out.flags.writeable:
         raise ValueError(f"`{name}` must be writable, got a read-only array")
-    if out.size and any(stride == 0 and length > 1 for stride, length in zip(out.strides, out.shape, strict=True)):
+    if 0 in out.strides and out.size and (np.array(out.shape)[np.array(out.strides) == 0] > 1).any():
         raise ValueError(f"`{name}` must have an element of its own for each value, got strides {out.strides}")
     if any(array is not None and _overlap(out, array) for array in inputs):
         raise ValueError(f"`{name}` must not share memory with the image, its mask or the other output")
