@@ -87,6 +87,7 @@ def test_grid(reduction, dtype):
 RADII = {"network": 8, "digits": 10, "one by one": 73}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "uint64"])
 @pytest.mark.parametrize(
     ("reduction", "size"),
