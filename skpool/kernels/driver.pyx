@@ -1883,7 +1883,7 @@ cdef bint write_tiles(
     cdef Py_ssize_t pitch = call.layout.pitch * recipe.natural_width, y
     cdef Py_ssize_t columns = columns_under(&recipe.axes[recipe.leading], first, outputs)
     seek(scratch, recipe, row)
-    scratch.stamp = row + 1
+    scratch.stamp = -1 - row                               # not that of a window, which may need the slots after all
     if not (
         lay_tile(scratch, call, segments, segments_found, columns)
         and recipe.tiles(
