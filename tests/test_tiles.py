@@ -129,3 +129,15 @@ def test_tiles_write_where_results_belong(both_ways):
     np.testing.assert_array_equal(tiled, single)
     assert not whole[1::2].any()
     assert not whole[:, 1::3].any()
+
+
+@pytest.mark.parametrize("window", [(3, 9, 9), (4, 5, 5)])
+def test_rows_of_a_tile_that_was_given_up_make_room_for_those_of_its_windows(window, both_ways):
+    """Volumes whose padding is constant rows, with a masked pixel here and there."""
+    keywords = {"stride": 1, "mode": "constant", "cval": 1, "padding": ((2, 2), (3, 3), (0, 0)), "workers": 1}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        image = rng.integers(0, 200, (6, 26, 30)).astype(np.uint8)
+        mask = rng.random(image.shape) < 0.999
+        tiled, single = both_ways(skpool.median_pool, image, window, mask=mask, **keywords)
+        np.testing.assert_array_equal(tiled, single, err_msg=str(seed))
