@@ -839,26 +839,44 @@ def test_a_quantile_at_a_sample_is_that_sample():
         assert skpool.median_pool(largest, 3) == largest[0] == REDUCTIONS["median"].define(largest)
 
 
-if __name__ == "__main__":
-    print(json.dumps(digests()))
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize("window", [(8, 8), (5, 13), (1, 64), (65, 1), (2, 4, 8), (128, 128), (127, 130)])
+def test_places_have_room_beside_samples(window, dtype):
+    """The kernels keep a sample and its place in as many bits each, as long as places fit."""
+    image = generator(window, dtype).integers(0, 3, [n + 3 for n in window]).astype(dtype)
+    image[tuple(np.array(image.shape) - 1)] = 3  # the last place of the last window
+    numbers = np.arange(image.size).reshape(image.shape)
+    samples, places = (window_view(array, window, 1)[0] for array in (image, numbers))
+    samples, places = (array.reshape(*samples.shape[: image.ndim], -1) for array in (samples, places))
+    for reduction, find in (("max", np.argmax), ("min", np.argmin)):
+        found = skpool.pool(image, window, reduction, stride=1, return_indices=True)[1]
+        np.testing.assert_array_equal(found, np.take_along_axis(places, find(samples, -1)[..., None], -1)[..., 0])
 
 
 @pytest.mark.parametrize(
     "dtype", ["bool", "int8", "uint8", "int16", "uint32", "int64", "float16", "float32", "float64"]
 )
-@pytest.mark.parametrize("reduction", ["max", "min", "range", "avg", "lp", "var", "std"])
+@pytest.mark.parametrize("reduction", ["max", "min", "argmax", "argmin", "range", "avg", "lp", "var", "std"])
 @pytest.mark.parametrize("values", ["special", "whole range"])
 def test_windows_of_four_in_one_pass_give_what_rows_and_columns_give(reduction, dtype, values, monkeypatch):
     image = make_image(generator(reduction, dtype), (14, 90), dtype, values)
     parameters = {"ddof": 1} if reduction in ("var", "std") else {"p": 2} if reduction == "lp" else {}
+    if reduction.startswith("arg"):
+        reduction, parameters = reduction.removeprefix("arg"), {"return_indices": True}
+    images = [(image, None), *((image[..., None].repeat(channels, -1), -1) for channels in (2, 20))]
     results = []
     with np.errstate(all="ignore"):
         for find in (cpu._quad, lambda plan, recipe: (0, False)):
             monkeypatch.setattr(cpu, "_quad", find)
             cpu._program.cache_clear()
-            results.append(skpool.pool(image, 2, reduction, **parameters))
-            results.append(skpool.pool(image[..., None].repeat(2, -1), 2, reduction, channel_axis=-1, **parameters))
+            results.append(
+                [skpool.pool(pixels, 2, reduction, channel_axis=axis, **parameters) for pixels, axis in images]
+            )
     monkeypatch.undo()
     cpu._program.cache_clear()
-    np.testing.assert_array_equal(results[0], results[2])
-    np.testing.assert_array_equal(results[1], results[3])
+    for quads, folds in zip(*results, strict=True):
+        np.testing.assert_array_equal(quads, folds)
+
+
+if __name__ == "__main__":
+    print(json.dumps(digests()))

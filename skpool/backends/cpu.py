@@ -164,12 +164,12 @@ def _extremum(plan, indices):
     neutral = _bounds(rows)[name == "min"]
     if not indices:
         return Recipe(rows, (name, rows.name), None, _kept(rows, plan.image_dtype), neutral)
-    if rows.itemsize < 4:
-        rows = np.dtype(np.int32)
-    elif plan.samples >= 2**30:  # places of 32 bits would run out
-        rows = np.dtype(np.float64 if rows.kind == "f" else np.int64 if rows.itemsize < 8 else rows)
+    places = math.prod(axis.most_taps for axis in plan.axes)
+    while places > 2 ** (8 * rows.itemsize - 2):  # beside a sample is its place, in as many bits
+        rows = np.dtype(f"{'f' if rows.kind == 'f' else 'i'}{max(2 * rows.itemsize, 4)}")
     neutral = _bounds(rows)[name == "min"]
-    return Recipe(rows, (f"arg{name}", rows.name), None, rows, neutral, ("places", rows.name))
+    natural = _kept(rows, plan.image_dtype) if rows.itemsize == 1 else rows
+    return Recipe(rows, (f"arg{name}", rows.name), None, natural, neutral, ("places", rows.name))
 
 
 def _range(plan, indices):
@@ -345,7 +345,8 @@ def _quad_key(plan, recipe):
     source = np.dtype(np.bool_) if plan.image_dtype == np.bool_ else recipe.rows
     if plan.dtype == np.float16 or (plan.dtype == np.bool_ and source != np.bool_):
         return None
-    return "quad", plan.reduction.name, recipe.rows.name, _row_dtype(plan.dtype).name
+    name = recipe.kernel[0] if recipe.places else plan.reduction.name
+    return "quad", name, recipe.rows.name, _row_dtype(plan.dtype).name
 
 
 def _quad(plan, recipe):
@@ -503,7 +504,7 @@ def _program(plan, masked, indices):
     load = _load_key(_row_dtype(plan.image_dtype) if recipe.is_keyed else recipe.rows, plan.image_dtype)
     finish = {None: 0, ("count",): common["finish", "count"]}
     samples = _samples(plan, recipe, masked)
-    plain = samples is None and not (masked or indices)
+    plain = samples is None and not masked
     quad, quad_picks = _quad(plan, recipe) if plain else (0, False)
     parameters = [value or 0.0 for value in plan.parameters.values() if recipe.order is None]
     lanes, sort = _lanes(plan, recipe, samples)

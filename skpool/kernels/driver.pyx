@@ -28,8 +28,8 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcpy, memset
 from skpool.kernels.table cimport (
-    Kernel, Order, Parameters, Slide, Steps, Tile, beside_t, blank_t, compact_t, convert_t, finish_t, keys_t,
-    lanes_t, load_t, pick_t, quad_t, select_t, slide_t, store_t, tile_t,
+    Kernel, Order, Parameters, Slide, Steps, Tile, beside_t, blank_t, compact_t, convert_t, finish_places_t,
+    finish_t, keys_t, lanes_t, load_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t,
 )
 
 cdef extern from * nogil:
@@ -113,8 +113,9 @@ cdef enum:
     LEAST_PART = 32         # rows of a part: a power of two times BLOCK
     LEAST_PIECE = 4096     # elements of a piece
     STREAMED_FROM = 24 * 1024 * 1024
-    SCRATCH = 720 * 1024    # bytes of a thread
+    SCRATCH = 960 * 1024    # bytes of a thread
     PIECE = 4096            # bytes of a piece of a row
+    MOST_PLACES = 4096      # of a window: their indices are listed for each output row
     MOST_FETCHED = 4        # rows of windows whose next rows are asked for ahead
     PARTED_FROM = 8         # items per worker: with fewer, parts of windows are shared
 
@@ -283,10 +284,12 @@ cdef struct Recipe:
     Lane count
     convert_t to_counts
     quad_t quad                     # NULL: no kernel for windows of 2 x 2 at stride 2, or they are others
+    quad_places_t quad_places       # the same with indices
     bint quad_picks                 # it picks the columns itself
     compact_t compact_out
+    compact_t compact_places
     finish_t finish                 # NULL: plane 0 of the state is the result
-    finish_t finish_places          # NULL: no indices
+    finish_places_t finish_places          # NULL: no indices
     convert_t widen                 # NULL: the natural result is the result asked for
     convert_t narrow
     blank_t blank
@@ -401,6 +404,7 @@ cdef struct Scratch:
     int64_t* picks
     char* room
     char* tiled                     # results of tiles
+    int64_t* flat                   # of each place in the window, the index if the window began at column 0
     Parameters parameters           # this thread's copy, in which a finish may leave word
     Py_ssize_t output[MOST_AXES]    # which output row it is
     Py_ssize_t skipped              # taps ahead of the first row that it has, where places count from that
@@ -425,6 +429,12 @@ cdef inline Py_ssize_t picked_pitch(const Call* call) noexcept nogil:
     cdef const Axis* axis = &call.recipe.axes[call.recipe.leading]
     cdef Py_ssize_t outputs = call.layout.pitch // max(axis.stride if axis.start == NULL else 1, 1) + call.recipe.inner
     return divided_up(outputs, ALIGNMENT) * ALIGNMENT
+
+
+cdef inline Py_ssize_t places_listed(const Recipe* recipe) noexcept nogil:
+    """The places of a window, if there are indices and the places are few; else 0."""
+    cdef Py_ssize_t places = recipe.most_rows * recipe.axes[recipe.leading].taps
+    return places if recipe.finish_places != NULL and places <= MOST_PLACES else 0
 
 
 cdef struct Shelf:
@@ -517,6 +527,7 @@ cdef void place_scratch(Scratch* scratch, const Call* call, Shelf* shelf) noexce
     scratch.wide = <char*> taken(shelf, call.layout.pitch * 8)
     scratch.result = <char*> taken(shelf, call.layout.pitch * recipe.out_width)
     scratch.places = <int64_t*> taken(shelf, call.layout.pitch * sizeof(int64_t))
+    scratch.flat = <int64_t*> taken(shelf, places_listed(recipe) * sizeof(int64_t))
     scratch.column_sources = <int64_t*> taken(shelf, call.layout.pitch * sizeof(int64_t))
     scratch.kept = <int64_t*> taken(shelf, call.layout.slots * sizeof(int64_t))
     scratch.stamps = <Py_ssize_t*> taken(shelf, call.layout.slots * sizeof(Py_ssize_t))
@@ -1143,6 +1154,56 @@ cdef void find_states(
 
 # --- results
 
+cdef void list_places(Scratch* scratch, const Recipe* recipe) noexcept nogil:
+    """List the index of each place in the windows of an output row, as if they began at column 0."""
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t row, tap
+    cdef int64_t flat, nowhere = -(<int64_t> 1 << 62)      # stays negative, whatever is added
+    for row in range(recipe.most_rows):
+        flat = flat_row(scratch, recipe, row + scratch.skipped)
+        for tap in range(axis.taps):
+            scratch.flat[row * axis.taps + tap] = (
+                nowhere if flat < 0 else (flat * axis.length + tap * axis.step) * recipe.inner
+            )
+
+
+cdef void find_each_index(
+    Scratch* scratch, const Recipe* recipe, const char* state, Py_ssize_t pitch, Py_ssize_t first, Py_ssize_t outputs,
+    int64_t* places,
+) noexcept nogil:
+    """Indices of any run of windows; columns of padding are looked up."""
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef int64_t flat, column
+    cdef Py_ssize_t j, c, i = 0
+    recipe.finish_places(places, state, NULL, 0, 0, outputs * recipe.inner, pitch)
+    for j in range(first, first + outputs):
+        for c in range(recipe.inner):
+            if places[i] >= 0:
+                flat = flat_row(scratch, recipe, places[i] // axis.taps + scratch.skipped)
+                column = source_of(axis, start_of(axis, j) + (places[i] % axis.taps) * axis.step)
+                places[i] = -1 if flat < 0 or column < 0 else (flat * axis.length + column) * recipe.inner + c
+            i = i + 1
+
+
+cdef void find_indices(
+    Scratch* scratch, const Recipe* recipe, const char* state, Py_ssize_t pitch, Py_ssize_t first, Py_ssize_t outputs,
+    int64_t* places,
+) noexcept nogil:
+    """Indices of a run of evenly spaced windows within the image, from those of the first."""
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t inner = recipe.inner, width = inner * recipe.value.kernel.width, j
+    list_places(scratch, recipe)
+    if inner == 1 or axis.stride == 1:                     # elements are evenly spaced, too
+        recipe.finish_places(
+            places, state, scratch.flat, start_of(axis, first) * inner, axis.stride, outputs * inner, pitch,
+        )
+        return
+    for j in range(outputs):
+        recipe.finish_places(
+            places + j * inner, state + j * width, scratch.flat, start_of(axis, first + j) * inner, 1, inner, pitch,
+        )
+
+
 cdef void write_places(
     Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t outputs,
     const double* counts, double count, char* target,
@@ -1150,25 +1211,26 @@ cdef void write_places(
     """Places in the window -> flat indices into the image, -1 where nothing or a constant was found."""
     cdef const Recipe* recipe = call.recipe
     cdef const Axis* axis = &recipe.axes[recipe.leading]
-    cdef int64_t* places = scratch.places
-    cdef int64_t place, flat, nothing = -1
-    cdef Py_ssize_t j, c, i = 0, column, n = outputs * recipe.inner
-    recipe.finish_places(places, state, NULL, 0, n, call.layout.pitch, &scratch.parameters)
-    for j in range(first, first + outputs):
-        for c in range(recipe.inner):
-            place = places[i]
-            if place >= 0:
-                flat = flat_row(scratch, recipe, place // axis.taps + scratch.skipped)
-                column = source_of(axis, start_of(axis, j) + (place % axis.taps) * axis.step)
-                places[i] = -1 if flat < 0 or column < 0 else (flat * axis.length + column) * recipe.inner + c
-            i = i + 1
+    cdef int64_t* places = <int64_t*> target if call.places_in_place else scratch.places
+    cdef int64_t nothing = -1
+    cdef Py_ssize_t inner = recipe.inner, width = inner * recipe.value.kernel.width, n = outputs * inner
+    cdef Py_ssize_t pitch = call.layout.pitch, stop = first + outputs, low = stop, high = stop, past
+    if places_listed(recipe) and axis.start == NULL:       # windows [low, high) lie within the image
+        past = max(axis.length + axis.before - (axis.taps - 1) * axis.step, <Py_ssize_t> 0)
+        low = min(max(divided_up(axis.before, axis.stride), first), stop)
+        high = min(max(divided_up(past, axis.stride), low), stop)
+        find_indices(
+            scratch, recipe, state + (low - first) * width, pitch, low, high - low, places + (low - first) * inner,
+        )
+    find_each_index(scratch, recipe, state, pitch, first, low - first, places)
+    find_each_index(
+        scratch, recipe, state + (high - first) * width, pitch, high, stop - high, places + (high - first) * inner,
+    )
     if counts != NULL:
         recipe.blank_places(places, counts, <double> recipe.parameters.minimum, n, &nothing)
     elif count < recipe.parameters.minimum:
         memset(places, 0xff, n * sizeof(int64_t))
-    if call.places_in_place:
-        memcpy(target, places, n * sizeof(int64_t))
-    else:
+    if not call.places_in_place:
         recipe.store_places(target, places, outputs, call.places.column, recipe.inner, call.places.inner)
 
 
@@ -1489,62 +1551,102 @@ cdef inline Py_ssize_t rows_alike(
     return min(end - row, axis.outputs - output, divided_up(past - start, axis.stride))
 
 
+cdef struct Pair:
+    # Two rows of the image, side by side, and where the results of their windows go.
+    const char* upper
+    const char* lower
+    char* target
+    char* places
+    int64_t flat                    # index of the upper row's first element,
+    int64_t down                    # and from there to the element below
+
+
+cdef inline void quad_columns(
+    Scratch* scratch, const Call* call, const Pair* pair, Py_ssize_t first, Py_ssize_t n, Py_ssize_t shift, char* out,
+    char* places,
+) noexcept nogil:
+    """Results of `n` elements from output column `first` on."""
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t element = 2 * first * recipe.inner, hop = element * recipe.row_width
+    if recipe.quad_places == NULL:
+        recipe.quad(out, pair.upper + hop, pair.lower + hop, n, shift, &scratch.parameters)
+    else:
+        recipe.quad_places(
+            out, <int64_t*> places, pair.upper + hop, pair.lower + hop, n, shift, pair.flat + element, pair.down,
+            &scratch.parameters,
+        )
+
+
 cdef void write_quads_in_pieces(
-    Scratch* scratch, const Call* call, const char* upper, const char* lower, Py_ssize_t outputs, char* target,
+    Scratch* scratch, const Call* call, const Pair* pair, Py_ssize_t outputs,
 ) noexcept nogil:
     """A row of results by way of scratch, in pieces that stay in the first-level cache until they are picked or sent.
 
     Whole pieces are of a multiple of 32 columns, so that no vector of them is cut short.
     """
     cdef const Recipe* recipe = call.recipe
-    cdef Py_ssize_t inner = recipe.inner, width = inner * recipe.out_width, first = 0, columns, n, hop
+    cdef Py_ssize_t inner = recipe.inner, width = inner * recipe.out_width, first = 0, columns, n
     cdef Py_ssize_t piece = max(<Py_ssize_t> PIECE // (64 * width), 1) * 32
+    cdef char* places = pair.places
     while first < outputs:
         columns = min(outputs - first, piece)
-        hop = 2 * first * inner * recipe.row_width
         if recipe.quad_picks:
-            recipe.quad(scratch.result, upper + hop, lower + hop, columns * inner, 1, &scratch.parameters)
-            skpool_stream(target, scratch.result, columns * width)
+            quad_columns(scratch, call, pair, first, columns * inner, 1, scratch.result, places)
+            skpool_stream(pair.target + first * width, scratch.result, columns * width)
         else:                                              # the row's last column has no neighbour
             n = (2 * columns - (first + columns == outputs)) * inner
-            recipe.quad(scratch.result, upper + hop, lower + hop, n, inner, &scratch.parameters)
-            recipe.compact_out(target, scratch.result, columns, 2, inner)
-        target = target + columns * width
+            quad_columns(scratch, call, pair, first, n, inner, scratch.result, <char*> scratch.places)
+            recipe.compact_out(pair.target + first * width, scratch.result, columns, 2, inner)
+            if places != NULL:
+                recipe.compact_places(places, scratch.places, columns, 2, inner)
+        if places != NULL:
+            places = places + columns * inner * sizeof(int64_t)
         first = first + columns
 
 
 cdef void write_quads(
-    Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t outputs, Py_ssize_t rows_count, char* target,
+    Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t first, Py_ssize_t outputs,
+    Py_ssize_t rows_count,
 ) noexcept nogil:
     """Results of whole windows of 2 x 2: rows and columns in one pass.
 
     Of as many rows as are alike: with nothing between two rows, the next is read before the last is written.
     """
     cdef const Recipe* recipe = call.recipe
-    cdef Py_ssize_t last = recipe.leading - 1, inner = recipe.inner, n = outputs * inner, i, _
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t last = recipe.leading - 1, inner = recipe.inner, line = axis.length * inner, i, _
     cdef Py_ssize_t hop = recipe.axes[last].stride * call.image.leading[last]
     cdef const void* rows[2]
     cdef const uint8_t* valid[2]
-    cdef const char* upper
-    cdef const char* lower
+    cdef Pair pair
     for i in range(2):
         prepared(scratch, call, segment, i, i, &rows[i], &valid[i])
-    upper = <const char*> rows[0]
-    lower = <const char*> rows[1]
+    pair.upper = <const char*> rows[0]
+    pair.lower = <const char*> rows[1]
+    pair.target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
+    pair.places = NULL
+    pair.flat = pair.down = 0
+    if recipe.quad_places != NULL:
+        pair.places = row_of(&call.places, scratch, recipe.leading) + first * call.places.column
+        pair.flat = flat_row(scratch, recipe, 0) * line
+        pair.down = flat_row(scratch, recipe, 1) * line - pair.flat
+        pair.flat = pair.flat + start_of(axis, first) * inner
     for _ in range(rows_count):
         if recipe.quad_picks and not call.streams:
-            recipe.quad(target, upper, lower, n, 1, &scratch.parameters)
+            quad_columns(scratch, call, &pair, 0, outputs * inner, 1, pair.target, pair.places)
         elif inner >= LONG_COLUMN:
             for i in range(outputs):
-                recipe.quad(
-                    target + i * inner * recipe.out_width, upper + 2 * i * inner * recipe.row_width,
-                    lower + 2 * i * inner * recipe.row_width, inner, inner, &scratch.parameters,
+                quad_columns(
+                    scratch, call, &pair, i, inner, inner, pair.target + i * inner * recipe.out_width,
+                    pair.places + i * inner * sizeof(int64_t),
                 )
         else:
-            write_quads_in_pieces(scratch, call, upper, lower, outputs, target)
-        target = target + call.out.leading[last]
-        upper = upper + hop
-        lower = lower + hop
+            write_quads_in_pieces(scratch, call, &pair, outputs)
+        pair.target = pair.target + call.out.leading[last]
+        pair.places = pair.places + call.places.leading[last]
+        pair.flat = pair.flat + recipe.axes[last].stride * line
+        pair.upper = pair.upper + hop
+        pair.lower = pair.lower + hop
 
 
 cdef void fetch_next(const Scratch* scratch, const Call* call, const Segment* segment) noexcept nogil:
@@ -1598,7 +1700,8 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     )
     found = find_segments(segments, scratch, recipe, start_of(axis, first), columns_under(axis, first, outputs))
     quads = (
-        recipe.quad != NULL and call.out_in_place and found == 1
+        recipe.quad != NULL and found == 1
+        and call.out_in_place and (recipe.quad_places == NULL or call.places_in_place)
         and is_whole(axis, first) and is_whole(axis, first + outputs - 1)
     )
     inside = segments
@@ -1624,7 +1727,7 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
             find_rows(scratch, call, 0, recipe.most_rows)
         if quads and scratch.present == 2:
             alike = rows_alike(scratch, call, segments, row, end)
-            write_quads(scratch, call, segments, outputs, alike, target)
+            write_quads(scratch, call, segments, first, outputs, alike)
             row = row + alike
             seek(scratch, recipe, row)
             found_rows = False
@@ -2186,8 +2289,10 @@ cdef class Program:
         recipe.to_counts = <convert_t> <size_t> functions["to_counts"]
         recipe.quad = <quad_t> <size_t> functions["quad"]
         recipe.compact_out = <compact_t> <size_t> functions["compact"][settings["out_width"]]
+        recipe.compact_places = <compact_t> <size_t> functions["compact"][8]
         recipe.finish = <finish_t> <size_t> functions["finish"]
-        recipe.finish_places = <finish_t> <size_t> functions["finish_places"]
+        recipe.finish_places = <finish_places_t> <size_t> functions["finish_places"]
+        recipe.quad_places = <quad_places_t> <size_t> functions["quad"] if recipe.finish_places != NULL else NULL
         recipe.widen = <convert_t> <size_t> functions["widen"]
         recipe.narrow = <convert_t> <size_t> functions["narrow"]
         recipe.blank = <blank_t> <size_t> functions["blank"]

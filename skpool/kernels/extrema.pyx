@@ -8,7 +8,7 @@ type (`Largest`, `Smallest`), so that each function is written once and compiled
 from libc.string cimport memcpy
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.bytes cimport SKPOOL_HAS_RGB, SKPOOL_LARGEST, SKPOOL_SMALLEST, skpool_quads_grey, skpool_quads_rgb
-from skpool.kernels.pixels cimport indexed, pixel, real, signed_integer, two_bytes
+from skpool.kernels.pixels cimport pixel, real, signed_integer, two_bytes
 from skpool.kernels.table cimport (
     Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
@@ -233,6 +233,8 @@ cdef Kernel extremum_kernel(const extremum* which, const pixel* example) noexcep
 # is the value that never wins at the place `nowhere`, so that any sample comes before it.
 
 ctypedef fused place:
+    int8_t
+    int16_t
     int32_t
     int64_t
 
@@ -242,39 +244,111 @@ cdef inline place nowhere(place example) noexcept nogil:
     return (<place> 1) << (8 * sizeof(place) - 2)
 
 
-cdef inline bint beats(const extremum* which, indexed b, indexed a) noexcept nogil:
+cdef inline bint beats(const extremum* which, pixel b, pixel a) noexcept nogil:
     """Whether `b` replaces `a` wherever it lies: larger (or smaller), or the first NaN."""
     if extremum is Largest:
-        if indexed in real:
+        if pixel in real:
             return (b > a) | ((b != b) & (a == a))
         else:
             return b > a
     else:
-        if indexed in real:
+        if pixel in real:
             return (b < a) | ((b != b) & (a == a))
         else:
             return b < a
 
 
-cdef inline bint ties(indexed b, indexed a) noexcept nogil:
-    if indexed in real:
+cdef inline bint ties(pixel b, pixel a) noexcept nogil:
+    if pixel in real:
         return (b == a) | ((b != b) & (a != a))
     else:
         return b == a
 
 
+cdef inline pixel first_best(const extremum* which, pixel a, pixel b) noexcept nogil:
+    """As `pick`, and `a` where both are equal: of zeros, either may be negative."""
+    cdef pixel best
+    if extremum is Largest:
+        best = a if a >= b else b
+    else:
+        best = a if a <= b else b
+    if pixel in real:
+        return a if a != a else best
+    else:
+        return best
+
+
+# Of floats, who won is told from the value: from the comparison itself, gcc makes branches.
+cdef inline void challenge(
+    const extremum* which, pixel* best, place* where, pixel sample, place here,
+) noexcept nogil:
+    """What comes later in the window replaces what it beats."""
+    cdef pixel winner = first_best(which, best[0], sample)
+    if pixel in real:
+        where[0] = where[0] if (best[0] == winner) | (best[0] != best[0]) else here
+    else:
+        where[0] = where[0] if best[0] == winner else here
+    best[0] = winner
+
+
+cdef void gather_all_indexed(
+    pixel* state, const pixel** rows, const int64_t* order, Py_ssize_t count, Py_ssize_t n, Py_ssize_t pitch,
+    const extremum* which, place example,
+) noexcept nogil:
+    """Of 1 to 4 rows, or 8, in their order; a row that comes twice changes nothing."""
+    cdef place* places = <place*> (state + pitch)
+    cdef const pixel* lines[8]
+    cdef place at[8]
+    cdef const pixel* a
+    cdef const pixel* b
+    cdef const pixel* c
+    cdef const pixel* d
+    cdef const pixel* e
+    cdef const pixel* f
+    cdef const pixel* g
+    cdef const pixel* h
+    cdef pixel best
+    cdef place where, at_a, at_b, at_c, at_d, at_e, at_f, at_g, at_h
+    cdef Py_ssize_t i, r
+    for r in range(8):
+        lines[r] = rows[r if r < count else 0]
+        at[r] = <place> order[r if r < count else 0]
+    a, b, c, d, e, f, g, h = lines[0], lines[1], lines[2], lines[3], lines[4], lines[5], lines[6], lines[7]
+    at_a, at_b, at_c, at_d, at_e, at_f, at_g, at_h = at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7]
+    if count <= 4:                                         # loops of their own, or gcc makes branches of floats
+        for i in range(n):
+            best, where = a[i], at_a
+            challenge(which, &best, &where, b[i], at_b)
+            challenge(which, &best, &where, c[i], at_c)
+            challenge(which, &best, &where, d[i], at_d)
+            state[i], places[i] = best, where
+        return
+    for i in range(n):
+        best, where = a[i], at_a
+        challenge(which, &best, &where, b[i], at_b)
+        challenge(which, &best, &where, c[i], at_c)
+        challenge(which, &best, &where, d[i], at_d)
+        challenge(which, &best, &where, e[i], at_e)
+        challenge(which, &best, &where, f[i], at_f)
+        challenge(which, &best, &where, g[i], at_g)
+        challenge(which, &best, &where, h[i], at_h)
+        state[i], places[i] = best, where
+
+
 cdef void gather_indexed(
-    indexed* state, const indexed** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    pixel* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
     Py_ssize_t n, Py_ssize_t pitch, const extremum* which, place example,
 ) noexcept nogil:
     cdef place* places = <place*> (state + pitch)
-    cdef const indexed* row
+    cdef const pixel* row
     cdef const uint8_t* counts
-    cdef place here
+    cdef place here, none = nowhere(<place> 0)
+    cdef pixel worst = neutral(which, <pixel> 0)
     cdef Py_ssize_t i, r
     cdef bint better
-    cdef place none = nowhere(<place> 0)
-    cdef indexed worst = neutral(which, <indexed> 0)
+    if count > 0 and valid[0] == NULL:                     # all samples of all rows count
+        gather_all_indexed(state, rows, order, count, n, pitch, which, example)
+        return
     for i in range(n):
         state[i] = worst
         places[i] = none
@@ -282,32 +356,30 @@ cdef void gather_indexed(
         row = rows[r]
         counts = valid[r]
         here = <place> order[r]
-        if counts == NULL:
-            for i in range(n):
-                better = beats(which, row[i], state[i]) | (ties(row[i], state[i]) & (here < places[i]))
-                state[i] = row[i] if better else state[i]
-                places[i] = here if better else places[i]
-        else:
-            for i in range(n):
-                better = (counts[i] != 0) & (
-                    beats(which, row[i], state[i]) | (ties(row[i], state[i]) & (here < places[i]))
-                )
-                state[i] = row[i] if better else state[i]
-                places[i] = here if better else places[i]
+        for i in range(n):
+            better = (counts[i] != 0) & (
+                beats(which, row[i], state[i]) | (ties(row[i], state[i]) & (here < places[i]))
+            )
+            state[i] = row[i] if better else state[i]
+            places[i] = here if better else places[i]
 
 
 cdef void gather_places(
-    indexed* state, const indexed** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    pixel* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
     Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
 ) noexcept nogil:
-    if sizeof(indexed) == 4:
+    if sizeof(pixel) == 1:
+        gather_indexed(state, rows, valid, order, count, n, pitch, which, <int8_t> 0)
+    elif sizeof(pixel) == 2:
+        gather_indexed(state, rows, valid, order, count, n, pitch, which, <int16_t> 0)
+    elif sizeof(pixel) == 4:
         gather_indexed(state, rows, valid, order, count, n, pitch, which, <int32_t> 0)
     else:
         gather_indexed(state, rows, valid, order, count, n, pitch, which, <int64_t> 0)
 
 
 cdef void merge_indexed(
-    indexed* state, const indexed* earlier, const indexed* later, Py_ssize_t n, Py_ssize_t pitch,
+    pixel* state, const pixel* earlier, const pixel* later, Py_ssize_t n, Py_ssize_t pitch,
     Py_ssize_t shift, const extremum* which, place example,
 ) noexcept nogil:
     cdef place* places = <place*> (state + pitch)
@@ -324,53 +396,118 @@ cdef void merge_indexed(
 
 
 cdef void merge_places(
-    indexed* state, const indexed* earlier, const indexed* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
+    pixel* state, const pixel* earlier, const pixel* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
     const extremum* which,
 ) noexcept nogil:
-    if sizeof(indexed) == 4:
+    if sizeof(pixel) == 1:
+        merge_indexed(state, earlier, later, n, pitch, shift, which, <int8_t> 0)
+    elif sizeof(pixel) == 2:
+        merge_indexed(state, earlier, later, n, pitch, shift, which, <int16_t> 0)
+    elif sizeof(pixel) == 4:
         merge_indexed(state, earlier, later, n, pitch, shift, which, <int32_t> 0)
     else:
         merge_indexed(state, earlier, later, n, pitch, shift, which, <int64_t> 0)
 
 
 cdef void fold_places(
-    indexed* state, const indexed* later, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
+    pixel* state, const pixel* later, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
 ) noexcept nogil:
     merge_places(state, state, later, n, pitch, 0, which)
 
 
-cdef void identity_places(indexed* state, Py_ssize_t n, Py_ssize_t pitch, const extremum* which) noexcept nogil:
+cdef void identity_places(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const extremum* which) noexcept nogil:
     gather_places(state, NULL, NULL, NULL, 0, n, pitch, which)
 
 
-cdef void finish_places(
-    int64_t* out, const indexed* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    Parameters* parameters,
+cdef inline void finish_indexed(
+    int64_t* out, const place* places, const int64_t* indices, int64_t first, int64_t hop, Py_ssize_t n,
 ) noexcept nogil:
-    """The place in the window, or -1 of an empty one."""
-    cdef const int32_t* short_places = <const int32_t*> (state + pitch)
-    cdef const int64_t* long_places = <const int64_t*> (state + pitch)
     cdef Py_ssize_t i
-    if sizeof(indexed) == 4:
+    cdef int64_t index
+    cdef bint exists
+    if indices == NULL:
         for i in range(n):
-            out[i] = short_places[i] if short_places[i] < nowhere(<int32_t> 0) else -1
+            out[i] = places[i] if places[i] < nowhere(<place> 0) else -1
     else:
         for i in range(n):
-            out[i] = long_places[i] if long_places[i] < nowhere(<int64_t> 0) else -1
+            exists = places[i] < nowhere(<place> 0)
+            index = indices[places[i] if exists else 0] + first + hop * i
+            out[i] = index if exists and index >= 0 else -1
 
 
-cdef Kernel places_kernel(const extremum* which, const indexed* example) noexcept:
+cdef void finish_places(
+    int64_t* out, const pixel* state, const int64_t* indices, int64_t first, int64_t hop, Py_ssize_t n,
+    Py_ssize_t pitch,
+) noexcept nogil:
+    if sizeof(pixel) == 1:
+        finish_indexed(out, <const int8_t*> (state + pitch), indices, first, hop, n)
+    elif sizeof(pixel) == 2:
+        finish_indexed(out, <const int16_t*> (state + pitch), indices, first, hop, n)
+    elif sizeof(pixel) == 4:
+        finish_indexed(out, <const int32_t*> (state + pitch), indices, first, hop, n)
+    else:
+        finish_indexed(out, <const int64_t*> (state + pitch), indices, first, hop, n)
+
+
+cdef inline void pick_indexed(
+    pixel* out, int64_t* places, pixel a, pixel b, pixel c, pixel d, int64_t first, int64_t right, int64_t down,
+    const extremum* which, place example,
+) noexcept nogil:
+    """Of four samples in row-major order; `first` is the index of `a`, the next is `right`, the row below `down` on."""
+    cdef pixel best = a
+    cdef place number = 0
+    challenge(which, &best, &number, b, 1)
+    challenge(which, &best, &number, c, 2)
+    challenge(which, &best, &number, d, 3)
+    out[0] = best
+    places[0] = first + (down if number & 2 else 0) + (right if number & 1 else 0)
+
+
+cdef inline void quad_indexed(
+    pixel* out, int64_t* places, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, int64_t first,
+    int64_t down, const extremum* which, place example,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    if shift == 1:
+        for i in range(n):
+            pick_indexed(
+                out + i, places + i, upper[2 * i], upper[2 * i + 1], lower[2 * i], lower[2 * i + 1], first + 2 * i, 1,
+                down, which, example,
+            )
+    else:
+        for i in range(n):
+            pick_indexed(
+                out + i, places + i, upper[i], upper[i + shift], lower[i], lower[i + shift], first + i, shift, down,
+                which, example,
+            )
+
+
+cdef void quad_places(
+    pixel* out, int64_t* places, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, int64_t first,
+    int64_t down, const extremum* which,
+) noexcept nogil:
+    if sizeof(pixel) == 1:
+        quad_indexed(out, places, upper, lower, n, shift, first, down, which, <int8_t> 0)
+    elif sizeof(pixel) == 2:
+        quad_indexed(out, places, upper, lower, n, shift, first, down, which, <int16_t> 0)
+    elif sizeof(pixel) == 4:
+        quad_indexed(out, places, upper, lower, n, shift, first, down, which, <int32_t> 0)
+    else:
+        quad_indexed(out, places, upper, lower, n, shift, first, down, which, <int64_t> 0)
+
+
+cdef Kernel places_kernel(const extremum* which, const pixel* example) noexcept:
     cdef Kernel kernel
-    kernel.width = sizeof(indexed)
+    kernel.width = sizeof(pixel)
     kernel.planes = 2
     kernel.block = 8
     kernel.weighs_validity = True
     kernel.repeats = True
-    kernel.gather = <gather_t> gather_places[indexed, extremum]
-    kernel.merge = <merge_t> merge_places[indexed, extremum]
-    kernel.fold = <fold_t> fold_places[indexed, extremum]
+    kernel.gather = <gather_t> gather_places[pixel, extremum]
+    kernel.merge = <merge_t> merge_places[pixel, extremum]
+    kernel.fold = <fold_t> fold_places[pixel, extremum]
     kernel.pair = kernel.triple = NULL
-    kernel.identity = <identity_t> identity_places[indexed, extremum]
+    kernel.identity = <identity_t> identity_places[pixel, extremum]
     return kernel
 
 
@@ -502,14 +639,13 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
     if pixel in real:
         finishes["range", dtype, "float64"] = <size_t> finish_range_wide[pixel]
     finishes["quad", "range", dtype, dtype if pixel in real else f"u{dtype.lstrip('u')}"] = <size_t> quad_range[pixel]
-    finishes["quad", "max", dtype, dtype] = <size_t> quad[pixel, Largest]
-    finishes["quad", "min", dtype, dtype] = <size_t> quad[pixel, Smallest]
-
-
-cdef void add_indexed(dict kernels, dict finishes, str dtype, const indexed* example):
     kernels["argmax", dtype] = kept(places_kernel(<const Largest*> NULL, example))
     kernels["argmin", dtype] = kept(places_kernel(<const Smallest*> NULL, example))
-    finishes["places", dtype] = <size_t> finish_places[indexed]
+    finishes["places", dtype] = <size_t> finish_places[pixel]
+    finishes["quad", "argmax", dtype, dtype] = <size_t> quad_places[pixel, Largest]
+    finishes["quad", "argmin", dtype, dtype] = <size_t> quad_places[pixel, Smallest]
+    finishes["quad", "max", dtype, dtype] = <size_t> quad[pixel, Largest]
+    finishes["quad", "min", dtype, dtype] = <size_t> quad[pixel, Smallest]
 
 
 def tables():
@@ -528,10 +664,4 @@ def tables():
     if SKPOOL_HAS_RGB:
         finishes["quad", "max", "uint8", "uint8", 3] = <size_t> quad_rgb[Largest]
         finishes["quad", "min", "uint8", "uint8", 3] = <size_t> quad_rgb[Smallest]
-    add_indexed(kernels, finishes, "uint32", <const uint32_t*> NULL)
-    add_indexed(kernels, finishes, "int32", <const int32_t*> NULL)
-    add_indexed(kernels, finishes, "uint64", <const uint64_t*> NULL)
-    add_indexed(kernels, finishes, "int64", <const int64_t*> NULL)
-    add_indexed(kernels, finishes, "float32", <const float*> NULL)
-    add_indexed(kernels, finishes, "float64", <const double*> NULL)
     return kernels, finishes

@@ -15,15 +15,6 @@ ctypedef fused pixel:
     float
     double
 
-# Types wide enough to stand beside the place of a sample in its window.
-ctypedef fused indexed:
-    uint32_t
-    int32_t
-    uint64_t
-    int64_t
-    float
-    double
-
 ctypedef fused signed_integer:
     int8_t
     int16_t

@@ -83,6 +83,13 @@ ctypedef void (*quad_t)(
     void* out, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
 ) noexcept nogil
 
+# As `quad_t`, with the index of each result: `first` is that of the first element of `upper`, and `down` leads to the
+# element below.
+ctypedef void (*quad_places_t)(
+    void* out, int64_t* places, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t shift, int64_t first,
+    int64_t down, Parameters* parameters,
+) noexcept nogil
+
 # The result of windows by their samples one by one: `samples[t]` holds tap t of each of `n` elements, and `valid[t]`
 # (or NULL: all) tells which of them count. `counts` receives how many do, or is NULL where all count.
 ctypedef void (*lanes_t)(
@@ -150,6 +157,12 @@ ctypedef void (*identity_t)(
 ctypedef void (*finish_t)(
     void* out, const void* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
     Parameters* parameters,
+) noexcept nogil
+
+# The index of what each state found. `indices` has those of the places in a window at element `first`, negative where
+# there is none; windows are `hop` elements apart. Without it, the places themselves; -1: nothing was found.
+ctypedef void (*finish_places_t)(
+    int64_t* out, const void* state, const int64_t* indices, int64_t first, int64_t hop, Py_ssize_t n, Py_ssize_t pitch,
 ) noexcept nogil
 
 # Rows from one type to another. `fill` stands in for a NaN where the result has none.
