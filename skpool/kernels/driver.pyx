@@ -11,7 +11,8 @@ Where outputs are too few to keep the threads busy, or too wide for their scratc
 shared first: an item is then a part of a window's rows x a piece of its columns, and leaves a state row behind.
 
 Where windows are tall and overlap, nodes of the tree are shared between them: with every image row, one node of each
-size 2**j that ends there is made, and the last few of each size are kept.
+size 2**j that ends there is made, and the last few of each size are kept. Exact sums run: an image row is added when
+windows reach it, and taken away when they have passed it.
 
 Design: the order of a fold depends on the window alone, never on items, tiles or threads, so float results are the
 same for any of them. It is the tree T(k) = T(h) + T(k - h), h the largest power of two below k, over the rows that
@@ -252,6 +253,7 @@ cdef struct Recipe:
     Py_ssize_t widths_found         # if they are few and small; 0: each window is folded by itself
     bint overlapping                # neighbouring windows share rows
     Py_ssize_t shared_levels        # sizes of the nodes that they share; 0: none
+    bint runs                       # they share one sum, to which rows are added, and taken away again
     bint omit                       # NaN counts as masked
     bint masked                     # counts differ from pixel to pixel
     bint converts_rows              # image rows are never used where they lie
@@ -408,8 +410,8 @@ cdef struct Scratch:
     Parameters parameters           # this thread's copy, in which a finish may leave word
     Py_ssize_t output[MOST_AXES]    # which output row it is
     Py_ssize_t skipped              # taps ahead of the first row that it has, where places count from that
-    Py_ssize_t reached              # shared nodes: the position after the last row that they hold,
-    Py_ssize_t origin               # and their first row
+    Py_ssize_t reached              # what windows share: the position after the last row that it holds,
+    Py_ssize_t origin               # and its first row
     Py_ssize_t present              # rows that the window has,
     Py_ssize_t listed               # and how many of them are listed
     Py_ssize_t stamp
@@ -998,7 +1000,7 @@ cdef inline Py_ssize_t columns_of(const Ladder* ladder, Py_ssize_t outputs) noex
 cdef char* across_twice(
     const Call* call, const Lane* lane, Fold* fold, const Ladder* ladder, Py_ssize_t outputs, char* target,
 ) noexcept nogil:
-    """As `across`, at stride 1, where columns may be folded in twice: the last two nodes overlap."""
+    """As `across`, at stride 1, where the last two nodes may overlap; a column that counts twice is taken out again."""
     cdef const Kernel* kernel = &lane.kernel
     cdef Py_ssize_t inner = call.recipe.inner, size = ladder.step * inner * kernel.width, taps = 1, shift, left
     cdef const char* row = ladder.row
@@ -1006,13 +1008,15 @@ cdef char* across_twice(
     while taps < ladder.nodes:
         shift = min(taps, ladder.nodes - taps)
         left = ladder.nodes - taps - shift
-        fresh = target if left == 0 and target != NULL else another(fold, row, NULL)
+        fresh = target if left == 0 and target != NULL else another(fold, row, ladder.row)
         kernel.merge(
             fresh, row, row + shift * size, (outputs + left * ladder.step) * inner, call.layout.pitch, shift,
             lane.parameters,
         )
         row = fresh
         taps = taps + shift
+    if not kernel.repeats:
+        kernel.unfold(fresh, ladder.row + shift * size, outputs * inner, call.layout.pitch, lane.parameters)
     return fresh
 
 
@@ -1034,7 +1038,10 @@ cdef char* across(
     cdef char* fresh
     cdef char* below
     cdef bint last, halves
-    if kernel.repeats and ladder.stride == 1 and ladder.nodes > 1:
+    if ladder.stride == 1 and ladder.nodes > 1 and (
+        # Nodes of 2**j columns overlap by one, or there are several to be joined.
+        kernel.repeats or (kernel.unfold != NULL and ladder.nodes > 7 and ladder.nodes & (ladder.nodes + 1) == 0)
+    ):
         return across_twice(call, lane, fold, ladder, outputs, target)
     if 1 < ladder.stride <= MOST_LATE_STRIDE and inner > 1 and outputs > 1 and not pairs_alone(ladder, kernel, inner):
         # Whole rows of channels are joined faster than columns are picked from them: pick once, at the end.
@@ -1509,13 +1516,13 @@ cdef void fold_shared(
     Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found, Py_ssize_t columns,
     bint goes_on,
 ) noexcept nogil:
-    """As `fold_rows`, from nodes that windows share; `goes_on` from the output row before."""
+    """As `fold_rows`, from what windows share: nodes, or a running sum; `goes_on` from the output row before."""
     cdef const Recipe* recipe = call.recipe
     cdef const Axis* axis = &recipe.axes[recipe.leading - 1]
     cdef const Lane* lanes[2]
     cdef Fold* folds[2]
     cdef Py_ssize_t used = find_lanes(lanes, folds, scratch, recipe)
-    cdef Py_ssize_t output = scratch.output[recipe.leading - 1], first, stop, i
+    cdef Py_ssize_t output = scratch.output[recipe.leading - 1], first, stop, i, n = columns * recipe.inner
     find_rows(scratch, call, 0, 0)
     if scratch.present == 0:
         fold_rows(scratch, call, segments, segments_found)
@@ -1526,14 +1533,30 @@ cdef void fold_shared(
     first = first + start_of(axis, output)
     if not goes_on or scratch.reached < first:
         scratch.reached = scratch.origin = first
+        for i in range(used if recipe.runs else 0):
+            lanes[i].kernel.identity(folds[i].shared[0], n, call.layout.pitch, lanes[i].parameters)
     while scratch.reached < first + scratch.present:
         find_row(scratch, call, scratch.reached)
         fold_rows(scratch, call, segments, segments_found)
         for i in range(used):
-            share_row(scratch, call, lanes[i], folds[i], scratch.reached, columns * recipe.inner)
+            if recipe.runs:
+                lanes[i].kernel.fold(
+                    folds[i].shared[0], folds[i].levels[0], n, call.layout.pitch, lanes[i].parameters,
+                )
+            else:
+                share_row(scratch, call, lanes[i], folds[i], scratch.reached, n)
         scratch.reached = scratch.reached + 1
+    while recipe.runs and scratch.origin < first:
+        find_row(scratch, call, scratch.origin)
+        fold_rows(scratch, call, segments, segments_found)
+        for i in range(used):
+            lanes[i].kernel.unfold(folds[i].shared[0], folds[i].levels[0], n, call.layout.pitch, lanes[i].parameters)
+        scratch.origin = scratch.origin + 1
     for i in range(used):
-        put_together(scratch, call, lanes[i], folds[i], first, columns * recipe.inner)
+        if recipe.runs:
+            copy_state(folds[i].levels[0], folds[i].shared[0], n, call, &lanes[i].kernel)
+        else:
+            put_together(scratch, call, lanes[i], folds[i], first, n)
 
 
 cdef inline Py_ssize_t rows_alike(
@@ -2396,6 +2419,10 @@ cdef class Program:
             return
         axis = &recipe.axes[recipe.leading - 1]
         if axis.taps < TALL or axis.taps != recipe.most_rows or axis.start != NULL or axis.step != 1:
+            return
+        if recipe.value.kernel.planes and recipe.value.kernel.unfold != NULL and 8 * (axis.stride + 1) < axis.taps:
+            recipe.runs = True
+            recipe.shared_levels = 1
             return
         while axis.taps >> levels:
             levels = levels + 1

@@ -223,6 +223,7 @@ cdef Kernel extremum_kernel(const extremum* which, const pixel* example) noexcep
     kernel.gather = <gather_t> gather[pixel, extremum]
     kernel.merge = <merge_t> merge[pixel, extremum]
     kernel.fold = <fold_t> fold[pixel, extremum]
+    kernel.unfold = NULL
     kernel.pair = <pair_t> pair[pixel, extremum]
     kernel.triple = <pair_t> triple[pixel, extremum]
     kernel.identity = <identity_t> identity[pixel, extremum]
@@ -506,6 +507,7 @@ cdef Kernel places_kernel(const extremum* which, const pixel* example) noexcept:
     kernel.gather = <gather_t> gather_places[pixel, extremum]
     kernel.merge = <merge_t> merge_places[pixel, extremum]
     kernel.fold = <fold_t> fold_places[pixel, extremum]
+    kernel.unfold = NULL
     kernel.pair = kernel.triple = NULL
     kernel.identity = <identity_t> identity_places[pixel, extremum]
     return kernel
@@ -623,6 +625,7 @@ cdef Kernel range_kernel(const pixel* example) noexcept:
     kernel.gather = <gather_t> gather_range[pixel]
     kernel.merge = <merge_t> merge_range[pixel]
     kernel.fold = <fold_t> fold_range[pixel]
+    kernel.unfold = NULL
     kernel.pair = <pair_t> pair_range[pixel]
     kernel.triple = NULL
     kernel.identity = <identity_t> identity_range[pixel]

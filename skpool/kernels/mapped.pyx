@@ -479,6 +479,7 @@ cdef Kernel mapped(Py_ssize_t planes, void* gather, void* merge, void* fold, voi
     kernel.gather = <gather_t> gather
     kernel.merge = <merge_t> merge
     kernel.fold = <fold_t> fold
+    kernel.unfold = NULL
     kernel.pair = <pair_t> pair
     kernel.triple = NULL
     kernel.identity = <identity_t> identity

@@ -96,6 +96,14 @@ cdef void fold(
         state[i] = <total> (state[i] + later[i])
 
 
+cdef void unfold(
+    total* state, const total* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = <total> (state[i] - later[i])
+
+
 cdef void pair(
     total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil:
@@ -132,6 +140,9 @@ cdef Kernel sum_kernel(const pixel* source, const total* state) noexcept:
     kernel.gather = <gather_t> gather[total, pixel]
     kernel.merge = <merge_t> merge[total]
     kernel.fold = <fold_t> fold[total]
+    kernel.unfold = NULL
+    if total not in real:
+        kernel.unfold = <fold_t> unfold[total]
     kernel.pair = <pair_t> pair[total]
     kernel.triple = <pair_t> triple[total]
     kernel.identity = <identity_t> identity[total]
@@ -178,6 +189,13 @@ cdef void fold_words(
     fold(state + pitch, later + pitch, n, pitch, parameters)
 
 
+cdef void unfold_words(
+    uint64_t* state, const uint64_t* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    unfold(state, later, n, pitch, parameters)
+    unfold(state + pitch, later + pitch, n, pitch, parameters)
+
+
 cdef void identity_words(uint64_t* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
     identity(state, n, pitch, parameters)
     identity(state + pitch, n, pitch, parameters)
@@ -193,6 +211,7 @@ cdef Kernel words_kernel(const long_pixel* source) noexcept:
     kernel.gather = <gather_t> gather_words[long_pixel]
     kernel.merge = <merge_t> merge_words
     kernel.fold = <fold_t> fold_words
+    kernel.unfold = <fold_t> unfold_words
     kernel.pair = kernel.triple = NULL
     kernel.identity = <identity_t> identity_words
     return kernel

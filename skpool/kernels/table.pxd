@@ -219,6 +219,7 @@ cdef struct Kernel:
     gather_t gather
     merge_t merge
     fold_t fold
+    fold_t unfold           # takes what was folded in out again; NULL where that is not exact
     pair_t pair             # or NULL, as the next
     pair_t triple
     identity_t identity
