@@ -3,6 +3,7 @@
 Design: all totals are float64, so that the order of a few terms never shows in a float32 result. Up to four rows are
 folded at once: one row at a time would read and write the total as often as the image.
 """
+from libc.math cimport fabs, frexp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.pixels cimport pixel
 from skpool.kernels.table cimport Parameters
@@ -116,13 +117,20 @@ cdef void weighted_average(
     cdef double* norm = <double*> room
     cdef double total = 0
     cdef Py_ssize_t first, t, i, m
+    cdef int exponent
     if counts == NULL:
         for t in range(0, taps, 4):
             weigh(out, samples + t, weights + t, min(taps - t, <Py_ssize_t> 4), t > 0, n)
         for t in range(taps):
             total = total + weights[t]
-        for i in range(n):
-            out[i] = out[i] / total
+        if fabs(frexp(total, &exponent)) == 0.5 and -1000 < exponent < 1000:
+            # The reciprocal is exact, and so is the product.
+            total = 1 / total
+            for i in range(n):
+                out[i] = out[i] * total
+        else:
+            for i in range(n):
+                out[i] = out[i] / total
         return
     for first in range(0, n, 1024):
         m = min(n - first, <Py_ssize_t> 1024)
