@@ -51,7 +51,7 @@ PART = 32
 #: Windows are folded in two passes where that reads so many times less, and where so many elements of the result keep a
 #: device busy in each. A sample costs more than a node of the workspace, but that must be written first. Not measured.
 CROSSED_FROM = 3
-LEAST_CROSSED = 2**12
+LEAST_CROSSED = 2**10
 
 #: Bytes of the workspace of two passes. More are worked through in bands of rows, each with launches of its own.
 MOST_SPACE = 2**30

@@ -39,9 +39,9 @@ template <class Element, int Count> struct Neighbours {
         int place = i * (int) sizeof(Element);
         return from_word<Element>(words[place / 8] >> place % 8 * 8);
     }
-    DEVICE void set(int i, Element element) {
+    DEVICE void set(int i, Element element) {  // where there were zeros
         int place = i * (int) sizeof(Element);
-        words[place / 8] = (place % 8 ? words[place / 8] : 0) | to_word(element) << place % 8 * 8;
+        words[place / 8] |= to_word(element) << place % 8 * 8;
     }
 };
 
@@ -117,7 +117,7 @@ __global__ void pool_quads(const char* image, const char*, char* out, char* plac
                 rows[r][side].template load<LOADS>(source + r * plan.axes[Leading - 1].image + side * columns.image);
             }
         }
-        Neighbours<Out, RUN> results;
+        Neighbours<Out, RUN> results = {};
 #pragma unroll
         for (int k = 0; k < RUN; k++) {
             int left = k / BETWEEN * 2 * BETWEEN + k % BETWEEN, right = Channels ? left + BETWEEN : left;

@@ -62,13 +62,24 @@ def plans(name, dtypes):
     for size in (5, 17, 40) if name in gpu.STRUCTS else (3, 5):
         for parameters in OTHERS.get(name, ({},)):
             yield sliding_plan((80, 80), np.dtype("float32"), name, window_shape=size, **required(name), **parameters)
+    # Two passes, and windows of 2 x 2 of pixels of some and of many channels.
+    if name in gpu.STRUCTS:
+        for dtype in ("uint8", "float32"):
+            yield sliding_plan((80, 80), np.dtype(dtype), name, window_shape=9, stride=1, **required(name))
+        for channels in (3, 32):
+            yield sliding_plan((8, 8, channels), np.dtype("float32"), name, window_shape=2, channel_axis=-1)
 
 
 def _windows(name, dtypes):
     for plan in plans(name, dtypes):
         for indices in (False, True)[: 1 + REDUCTIONS[name].indices]:
-            kernels = gpu.kernels_of(plan, indices)
-            yield kernels.file, kernels.names
+            for counted in (False, True):
+                kernels = gpu.kernels_of(plan, indices, counted)
+                yield kernels.file, kernels.names
+        if gpu.outputs_of_thread(plan):
+            for width in (8, 16):
+                kernels = gpu.kernels_of(plan, False, False, width)
+                yield kernels.file, kernels.names
 
 
 def _weights(dtypes):
@@ -155,10 +166,25 @@ def test_kernels_compile_and_keep_their_numbers_in_registers(name, architecture,
         spills = [int(number) for number in re.findall(r"(\d+) bytes spill", said)]
         assert len(spills) == 2 * len(names)
         assert not any(spills)
+        if file == "quads.cu":  # nor do pixels pass through memory on their way
+            assert not any(int(number) for number in re.findall(r"(\d+) bytes stack frame", said))
         most = max(most, *(int(number) for number in re.findall(r"Used (\d+) registers", said)))
     with capsys.disabled():
         print(f"\n{name}, sm_{architecture}: at most {most} registers", end="")
     assert most <= 255
+
+
+@pytest.mark.parametrize("name", gpu.QUADS)
+def test_quads_are_read_and_written_in_vectors(name):
+    plans = [sliding_plan((8, 64), np.dtype(dtype), name, window_shape=2) for dtype in ("uint8", "float32", "float64")]
+    for plan in plans:
+        [kernel] = gpu.kernels_of(plan, False, False, 16).names
+        text = nvrtc.getPTX(compiled("quads.cu", [kernel], "compute_75")[0])
+        text = text.decode() if isinstance(text, bytes) else text
+        rows, results = (sum(map(int, re.findall(rf"{way}\.global\.v(\d)\.[uf]64", text))) for way in ("ld", "st"))
+        each, _ = gpu.outputs_of_thread(plan)
+        assert 8 * rows == 4 * each * plan.image_dtype.itemsize
+        assert 8 * results == (each * plan.dtype.itemsize if each * plan.dtype.itemsize > 8 else 0)
 
 
 @pytest.mark.parametrize("name", KERNELS)
