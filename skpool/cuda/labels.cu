@@ -1,7 +1,8 @@
 // Labelled regions: one block of threads for each channel of each region, over its pixels as they were sorted by label.
 //
 // The pixels of a region come in row-major order, and are folded by the tree of all folds: each thread takes a run of
-// them, a power of two long, then neighbours are joined. So results depend on nothing but the region. Bytes moved for
+// them, a power of two long, then neighbours are joined. So results depend on nothing but the region, and whatever
+// rounds does so otherwise than on the CPU, which knows no order of a region: sums of floats are done again below. Bytes moved for
 // each pixel and channel: the pixel and its place, 8 bytes. Regions are as fast as blocks are many: one region alone
 // keeps one multiprocessor busy.
 #include "folds.cuh"
@@ -87,6 +88,207 @@ __global__ void pool_regions(
             const Node<typename R::State>& node = nodes[0];
             write<Out>(plan, out + i * (int64) sizeof(Out), reduction.finish(node.state, node.count, false), node.count);
             if (R::indexed) places[i] = node.count < plan.minimum ? -1 : index_of(node.state);
+        }
+        __syncthreads();
+    }
+}
+
+// --- sums and averages of floats, in the order of the CPU (kernels/labels.pyx)
+//
+// The CPU gives each block of pixels of the image a sum for each region, and adds these up. A thread makes the sum of one
+// block, a segment of the region's pixels: one after the other, but for steps of 16 pixels that lie wholly in the region,
+// which are added in lanes of 8. So the bits are the CPU's, and what can be shared are segments: one region of an image
+// of 64 blocks keeps 64 threads busy. Bytes moved for each pixel and channel: those above; a thread reads neighbours,
+// which come from its caches. Regions in plenty take one launch, a thread for each; few take two, their sums between.
+
+enum { STEP = 16, LANES = 8, CHUNK = 1024 };
+
+DEVICE double sum_of_lanes(const double* lanes) {
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+// Float32 in a float64 total. Steps that follow each other share their lanes.
+struct SumOfSingles {
+    double total, lanes[LANES];
+    bool is_open;
+
+    DEVICE SumOfSingles() : total(0), is_open(false) {}
+    DEVICE void add(double value) { total += value; }
+    DEVICE void add_step(const double* values) {
+#pragma unroll
+        for (int k = 0; k < LANES; k++) lanes[k] = ((is_open ? lanes[k] : 0.0) + values[k]) + values[k + LANES];
+        is_open = true;
+    }
+    DEVICE void close() {
+        if (is_open) total += sum_of_lanes(lanes);
+        is_open = false;
+    }
+    DEVICE void join(double later, double) { total += later; }
+    DEVICE double lacking() const { return 0; }
+    DEVICE double value() const { return total; }
+};
+
+// Knuth's sum: what rounding takes from either term is kept.
+struct SumOfDoubles {
+    double total, rest;
+
+    DEVICE SumOfDoubles() : total(0), rest(0) {}
+    DEVICE void add(double value) {
+        double before = total, after = before + value, taken = after - before;
+        total = after;
+        rest = rest + ((before - (after - taken)) + (value - taken));
+    }
+    DEVICE void add_step(const double* values) {
+        double lanes[LANES];
+#pragma unroll
+        for (int k = 0; k < LANES; k++) lanes[k] = values[k] + values[k + LANES];
+        add(sum_of_lanes(lanes));
+    }
+    DEVICE void close() {}
+    DEVICE void join(double later, double lacks) {
+        add(later);
+        rest += lacks;
+    }
+    DEVICE double lacking() const { return rest; }
+    DEVICE double value() const { return is_nan(total) || is_infinite(total) ? total : total + rest; }
+};
+
+struct Segment {
+    double total, rest;
+    int64 count;
+};
+
+// Add up the pixels of a region below pixel `limit`; `place` goes on to the first one that is not.
+template <class Sum, class Pixel> DEVICE Segment sum_of(const Region<Pixel>& region, int64& place, int64 stop, int64 limit) {
+    Sum sum;
+    int64 count = 0, next = -1;
+    while (place < stop && region.order[place] < limit) {
+        int64 pixel = region.order[place];
+        if (pixel % STEP || place + STEP > stop || region.order[place + STEP - 1] != pixel + STEP - 1) {
+            Sample<typename Stored<Pixel>::row> sample = region.sample(place++);
+            sum.close();
+            if (sample.counts) sum.add((double) sample.value);
+            count += sample.counts;
+            continue;
+        }
+        double values[STEP];
+        uint32 counted = 0;
+#pragma unroll
+        for (int k = 0; k < STEP; k++) {
+            Sample<typename Stored<Pixel>::row> sample = region.sample(place + k);
+            values[k] = (double) sample.value;
+            counted |= (uint32) sample.counts << k;
+            count += sample.counts;
+        }
+        if (pixel != next || pixel % CHUNK == 0 || counted != 0xffff) sum.close();
+        if (counted == 0xffff) {
+            sum.add_step(values);
+            next = pixel + STEP;
+        } else {
+#pragma unroll
+            for (int k = 0; k < STEP; k++) {
+                if ((counted >> k) & 1) sum.add(values[k]);
+            }
+        }
+        place += STEP;
+    }
+    sum.close();
+    return Segment{sum.total, sum.lacking(), count};
+}
+
+// The sum of a region, segment by segment, and its result: a sum, or an average.
+template <class Sum> struct Joined {
+    Sum sum;
+    int64 count;
+
+    DEVICE Joined() : count(0) {}
+    DEVICE void take(const Segment& segment) {
+        if (segment.count) sum.join(segment.total, segment.rest);
+        count += segment.count;
+    }
+    template <class Natural, class Out> DEVICE void finish(const Plan& plan, char* out, bool averages) const {
+        double value = sum.value();
+        if (averages) value /= plan.divisor != 0 ? plan.divisor : (double) count;
+        write<Out>(plan, out, Narrow<Natural, double>::from(value, Natural()), count);
+    }
+};
+
+template <class Sum, class Pixel, class Natural, class Out>
+__global__ void sum_regions(
+    const char* image, const char* mask, const int64* order, const int64* spans, char* out, const Plan* words,
+    int64 channels, int64 inner, int64 mask_is_shared, int64 block, int64 averages
+) {
+    const Plan& plan = *words;
+    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
+        int64 channel, beside, row = divided(i, channels, &channel), place = spans[2 * row], stop = spans[2 * row + 1];
+        Region<Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
+        Joined<Sum> joined;
+        while (place < stop) {
+            int64 limit = (divided(order[place], block, &beside) + 1) * block;
+            joined.take(sum_of<Sum, Pixel>(region, place, stop, limit));
+        }
+        joined.template finish<Natural, Out>(plan, out + i * (int64) sizeof(Out), averages);
+    }
+}
+
+template <class Sum, class Pixel>
+__global__ void sum_segments(
+    const char* image, const char* mask, const int64* order, const int64* spans, Segment* space, const Plan* words,
+    int64 channels, int64 inner, int64 mask_is_shared, int64 block, int64 blocks
+) {
+    const Plan& plan = *words;
+    int64 items = plan.outputs * blocks;
+    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < items; i += (int64) gridDim.x * blockDim.x) {
+        int64 channel, number, row = divided(divided(i, channels, &channel), blocks, &number);
+        int64 low = spans[2 * row], stop = spans[2 * row + 1], high = stop;
+        while (low < high) {  // to the first pixel of the block
+            int64 middle = low + (high - low) / 2;
+            if (order[middle] < number * block) low = middle + 1;
+            else high = middle;
+        }
+        Region<Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
+        space[i] = sum_of<Sum, Pixel>(region, low, stop, (number + 1) * block);
+    }
+}
+
+template <class Sum, class Natural, class Out>
+__global__ void join_segments(
+    const Segment* space, char* out, const Plan* words, int64 channels, int64 blocks, int64 averages
+) {
+    const Plan& plan = *words;
+    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
+        int64 channel, row = divided(i, channels, &channel);
+        Joined<Sum> joined;
+        for (int64 number = 0; number < blocks; number++) joined.take(space[(row * blocks + number) * channels + channel]);
+        joined.template finish<Natural, Out>(plan, out + i * (int64) sizeof(Out), averages);
+    }
+}
+
+// The lowest and the highest label of each chunk of pixels: a block of threads for each.
+template <class Label> __global__ void measure_chunks(const Label* labels, Label* ranges, int64 pixels) {
+    __shared__ Label lows[THREADS], highs[THREADS];
+    for (int64 chunk = blockIdx.x; chunk * CHUNK < pixels; chunk += gridDim.x) {
+        int64 first = chunk * CHUNK, stop = first + CHUNK < pixels ? first + CHUNK : pixels;
+        int64 own = first + threadIdx.x < stop ? first + threadIdx.x : first;
+        Label low = labels[own], high = low;
+        for (int64 pixel = own; pixel < stop; pixel += THREADS) {
+            low = labels[pixel] < low ? labels[pixel] : low;
+            high = labels[pixel] > high ? labels[pixel] : high;
+        }
+        lows[threadIdx.x] = low;
+        highs[threadIdx.x] = high;
+        __syncthreads();
+        for (unsigned half = THREADS / 2; half > 0; half /= 2) {
+            if (threadIdx.x < half) {
+                Label lower = lows[threadIdx.x + half], higher = highs[threadIdx.x + half];
+                if (lower < lows[threadIdx.x]) lows[threadIdx.x] = lower;
+                if (higher > highs[threadIdx.x]) highs[threadIdx.x] = higher;
+            }
+            __syncthreads();
+        }
+        if (threadIdx.x == 0) {
+            ranges[2 * chunk] = lows[0];
+            ranges[2 * chunk + 1] = highs[0];
         }
         __syncthreads();
     }
