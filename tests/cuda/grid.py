@@ -77,6 +77,7 @@ CAPTURED = {
     "adaptive": lambda image: skpool.adaptive_avg_pool(image, (3, 4)),
     "weights": lambda image: skpool.weighted_avg_pool(image, [[1, 3], [2, 2]]),
     "spread": lambda image: skpool.avg_unpool(image, (80, 120), 2),
+    "boxes": lambda image: skpool.roi_align(image, [[0, 0, 9.5, 20], [4, 3, 30, 50]], 4),
     "corners": lambda image: skpool.corner_pool(image, "top_left"),
     "strips": lambda image: skpool.strip_pool(image, 0),
 }
