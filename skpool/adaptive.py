@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from . import containers, documents, merging, windows
-from .averages import averaged, checked_weights, counted_pixels
-from .backends import chunked, cpu, gpu
+from .averages import as_doubles, averaged, checked_weights, counted_pixels
+from .backends import chunked, cpu, gpu, gpu_area
 from .plan import axes_of, checked_channel_axis, make_plan
 from .pooling import Rules, checked_lazy_mask, pooled_by
 from .reductions import REDUCTIONS, reduction_named
@@ -126,8 +126,6 @@ def _only_plain_averages(reduction, parameters, what):
 def _area_average(kind, layout, image, reduction, parameters, **given):
     """Each sample counts as far as it lies in the bin."""
     rules = Rules(**given)
-    if gpu.is_array(image):
-        gpu.refuse("adaptive_pool(image.get(), ..., bins='area')")
     _only_plain_averages(reduction, parameters, "`bins` 'area'")
     if containers.is_labelled(image):
         given |= {"mask": containers.aligned(rules.mask, image)}
@@ -203,7 +201,8 @@ class _Overlap(NamedTuple):
 def _area_totals(array, mask, overlaps, workers):
     """Sums of samples times integers, and of these integers: one number if all samples count, else one for each bin."""
     if not array.size:
-        return np.zeros((2, *(overlaps[i].outputs if i in overlaps else n for i, n in enumerate(array.shape))))
+        shape = [overlaps[i].outputs if i in overlaps else n for i, n in enumerate(array.shape)]
+        return (gpu.empty(shape, np.float64, array) if gpu.is_array(array) else np.zeros(shape),) * 2
     totals = _area_sums(array, mask, overlaps, workers)
     if mask is not None:
         return totals, _area_sums(mask, None, overlaps, workers)
@@ -219,6 +218,10 @@ def _area_sums(array, mask, overlaps, workers):
         inner = windows.between(array.shape[axis], first + 1, np.maximum(last, first + 1))
         tables = tuple(inner if i == axis else windows.whole(n) for i, n in enumerate(array.shape))
         sums = pooled_by(Tables, (tables,), array, "sum", mask=mask, dtype=np.float64, fill_value=0, workers=workers)
+        if gpu.is_array(array):
+            gpu_area.add_shares(sums, array, mask, axis, (first, last, of_first, of_last))
+            array, mask = sums, None
+            continue
         sums *= overlap.outputs
         for place, share in ((first, of_first), (last, of_last)):
             shares = np.expand_dims(share, [i for i in range(array.ndim) if i != axis])
@@ -230,7 +233,7 @@ def _area_sums(array, mask, overlaps, workers):
         array, mask = sums, None
     if mask is not None:  # no axis was pooled
         array = np.where(mask, array, 0)
-    return array.astype(np.float64, copy=False)
+    return as_doubles(array)
 
 
 def _weighted_average(weights, kind, layout, image, reduction, parameters, **given):

@@ -6,7 +6,7 @@ results are equal bit for bit. A kernel is a template; its instance is named by 
 and strides included, is one block of words, uploaded once and kept for each device.
 
 CuPy is imported when there is an array on a GPU, never before. Nothing here waits for the device. What is not of
-windows has files of its own: `gpu_boxes`, `gpu_labels`, `gpu_unpool`, `gpu_corners`.
+windows has files of its own: `gpu_boxes`, `gpu_labels`, `gpu_unpool`, `gpu_corners`, `gpu_area`.
 """
 
 from __future__ import annotations

@@ -156,6 +156,21 @@ def test_adaptive(name, outputs, bins):
     same(skpool.adaptive_pool, image_of(generator(name), (10, 13), "float32"), outputs, name, bins=bins)
 
 
+@pytest.mark.parametrize("outputs", [3, (None, 4), (12, 20), 1, (9, 11)])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "uint64", "float16", "float32", "float64"])
+def test_areas(dtype, outputs, cupy):
+    rng = generator("areas", dtype, outputs)
+    for axis, nan_policy in ((None, "propagate"), (0, "omit"), (-1, "propagate")):
+        cupy.log.backwards = axis is None
+        image = image_of(rng, (9, 11) if axis is None else (9, 11, 3), dtype)
+        image = image if axis is None else np.moveaxis(image, -1, axis)
+        keywords = {"bins": "area", "channel_axis": axis, "nan_policy": nan_policy, "min_count": 2}
+        with np.errstate(all="ignore"):
+            same(skpool.adaptive_avg_pool, image, outputs, **keywords)
+            same(skpool.adaptive_avg_pool, image, outputs, mask=rng.random((9, 11)) < 0.7, dtype="float32", **keywords)
+    same(skpool.adaptive_avg_pool, np.zeros((0, 4), dtype), 2, bins="area")
+
+
 @pytest.mark.parametrize("overlapping", [False, True])
 def test_fractional(overlapping):
     image = image_of(generator("fractional"), (23, 31, 2), "float32")
@@ -378,7 +393,6 @@ def test_more_elements_than_32_bits_tell(cupy):
 CALLS = {
     "block_reduce": lambda image: skpool.block_reduce(image),
     "downscale_local_mean": lambda image: skpool.downscale_local_mean(image, 2),
-    "adaptive_pool": lambda image: skpool.adaptive_pool(image, 2, bins="area"),
     "global_pool": lambda image: skpool.global_pool(image, "top_k_avg", k=2),
     "global_pool with weights": lambda image: skpool.global_pool(image, weights=np.ones((8, 8))),
     "pool_pyramid": lambda image: skpool.pool_pyramid(image, reduction="mode", preserve_labels=True),

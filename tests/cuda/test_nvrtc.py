@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from plans import required, sliding_plan
 
-from skpool.backends import gpu, gpu_boxes, gpu_corners, gpu_labels, gpu_unpool
+from skpool.backends import gpu, gpu_area, gpu_boxes, gpu_corners, gpu_labels, gpu_unpool
 from skpool.boxes import POOL_REDUCTIONS
 from skpool.plan import make_plan
 from skpool.reductions import REDUCTIONS, as_sum
@@ -121,6 +121,11 @@ def _boxes(dtypes):
             yield "boxes.cu", rule.kernels
 
 
+def _areas(dtypes):
+    for dtype in map(np.dtype, dtypes):
+        yield "area.cu", (gpu_area.name_of(dtype),)
+
+
 def _corners(dtypes):
     for dtype in map(np.dtype, dtypes):
         yield "corners.cu", gpu_corners.names_of(dtype, dtype, 1)
@@ -134,6 +139,7 @@ KERNELS = {name: functools.partial(_windows, name) for name in gpu.COVERED} | {
     "regions": _regions,
     "boxes": _boxes,
     "corners": _corners,
+    "areas": _areas,
 }
 
 
