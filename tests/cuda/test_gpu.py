@@ -18,7 +18,7 @@ from images import LAYOUTS, generator, image_of
 from plans import required, sliding_plan
 
 import skpool
-from skpool import pooling
+from skpool import adaptive, pooling
 from skpool.backends import cpu, gpu
 from skpool.reductions import REDUCTIONS
 
@@ -169,6 +169,24 @@ def test_areas(dtype, outputs, cupy):
             same(skpool.adaptive_avg_pool, image, outputs, **keywords)
             same(skpool.adaptive_avg_pool, image, outputs, mask=rng.random((9, 11)) < 0.7, dtype="float32", **keywords)
     same(skpool.adaptive_avg_pool, np.zeros((0, 4), dtype), 2, bins="area")
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float32", "float64"])
+def test_whole_images_with_weights(dtype, axis):
+    rng = generator("global weights", dtype, axis)
+    for shape, block in (((40, 31), 2**16), ((130, 70), 2**10), ((0, 4), 2**16)):
+        image = image_of(rng, shape if axis is None else (*shape, 3), dtype)
+        image = image if axis is None else np.moveaxis(image, -1, axis)
+        weights = rng.random(shape) * (rng.random(shape) < 0.9)
+        for nan_policy, mask in (("propagate", None), ("omit", rng.random(shape) < 0.9)):
+            keywords = {"channel_axis": axis, "nan_policy": nan_policy}
+            with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+                patch.setattr(adaptive, "_BLOCK", block)
+                expected = skpool.global_avg_pool(image, weights=weights, mask=mask, **keywords)
+                arrays = {"weights": on_device(weights), "mask": on_device(mask)}
+                found = skpool.global_avg_pool(on_device(image), **arrays, **keywords)
+            same_bits(found, np.asarray(expected))
 
 
 @pytest.mark.parametrize("overlapping", [False, True])
@@ -394,7 +412,6 @@ CALLS = {
     "block_reduce": lambda image: skpool.block_reduce(image),
     "downscale_local_mean": lambda image: skpool.downscale_local_mean(image, 2),
     "global_pool": lambda image: skpool.global_pool(image, "top_k_avg", k=2),
-    "global_pool with weights": lambda image: skpool.global_pool(image, weights=np.ones((8, 8))),
     "pool_pyramid": lambda image: skpool.pool_pyramid(image, reduction="mode", preserve_labels=True),
 }
 
