@@ -62,12 +62,13 @@ def plans(name, dtypes):
     for size in (5, 17, 40) if name in gpu.STRUCTS else (3, 5):
         for parameters in OTHERS.get(name, ({},)):
             yield sliding_plan((80, 80), np.dtype("float32"), name, window_shape=size, **required(name), **parameters)
-    # Two passes, and windows of 2 x 2 of pixels of some and of many channels.
-    if name in gpu.STRUCTS:
+    if name in gpu.STRUCTS:  # two passes
         for dtype in ("uint8", "float32"):
             yield sliding_plan((80, 80), np.dtype(dtype), name, window_shape=9, stride=1, **required(name))
-        for channels in (3, 32):
-            yield sliding_plan((8, 8, channels), np.dtype("float32"), name, window_shape=2, channel_axis=-1)
+
+
+#: Images whose windows of 2 x 2 are read in vectors: of no channels, of some, and of many.
+QUADS = (((8, 8), None), ((8, 8, 3), -1), ((8, 8, 32), -1))
 
 
 def _windows(name, dtypes):
@@ -76,10 +77,12 @@ def _windows(name, dtypes):
             for counted in (False, True):
                 kernels = gpu.kernels_of(plan, indices, counted)
                 yield kernels.file, kernels.names
-        if gpu.outputs_of_thread(plan):
-            for width in (8, 16):
-                kernels = gpu.kernels_of(plan, False, False, width)
-                yield kernels.file, kernels.names
+    if name in gpu.QUADS:
+        for number, dtype in enumerate(dtypes):
+            shape, axis = QUADS[number % len(QUADS)]
+            plan = sliding_plan(shape, np.dtype(dtype), name, window_shape=2, channel_axis=axis)
+            kernels = gpu.kernels_of(plan, False, False, (16, 8)[number % 2])
+            yield kernels.file, kernels.names
 
 
 def _weights(dtypes):
