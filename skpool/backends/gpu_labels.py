@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..plan import axes_of
+from ..reductions import REDUCTIONS
 from ..windows import Sliding
 from .cpu import _row_dtype, recipe_of
 from .gpu import (
+    _MAPPED,
     AXIS,
     NOTHING,
     PLAN,
@@ -39,6 +41,10 @@ MOST_PIXELS = 2**30
 #: Where fewer sums of regions are made than this, their segments are shared; but not more segments than that.
 LEAST_REGIONS = 2**14
 MOST_SEGMENTS = 2**22
+
+
+#: Reductions that are sums relative to an extremum.
+RELATIVE = ("logsumexp", "soft")
 
 
 class LabelImage(Layouts):
@@ -131,18 +137,30 @@ def checked_kernel(plan, indices=False):
     return f"skpool::pool_regions<{struct}, skpool::{type_of(plan.dtype)}>", parameters_of(wide, recipe)
 
 
+def _extremum_of(plan):
+    """The plan of the sample of a region whose exponential is the largest."""
+    parameter, *_ = plan.parameters.values()
+    row, dtype = REDUCTIONS["max" if parameter > 0 else "min"], plan.image_dtype
+    return replace(plan, reduction=row, parameters={}, dtype=dtype, min_count=1, fill_value=dtype.type(0))
+
+
 def kernels_of_sums(plan):
-    """The kernels that add floats up as the CPU does: of whole regions, of segments, and that joins these. Or none."""
-    rows = _row_dtype(plan.image_dtype)
-    if plan.reduction.name not in ("sum", "avg") or rows.kind != "f":
+    """The kernels that add up as the CPU does: whole regions, segments, and these joined. None of exact reductions."""
+    rows, name = _row_dtype(plan.image_dtype), plan.reduction.name
+    if not (name in RELATIVE or (name in ("sum", "avg") and rows.kind == "f")):
         return ()
-    sums = "skpool::SumOfSingles" if rows.itemsize == 4 and plan.dtype != np.float64 else "skpool::SumOfDoubles"
     natural = plan.dtype if plan.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     pixel, natural, out = (f"skpool::{type_of(dtype)}" for dtype in (plan.image_dtype, natural, plan.dtype))
+    singles = name not in RELATIVE and rows.itemsize == 4 and plan.dtype != np.float64
+    sums = f"skpool::SumOf{'Singles' if singles else 'Doubles'}"
+    if name in RELATIVE:
+        mapped = f"skpool::Exponentials<skpool::{_MAPPED[name]}<{pixel}, {natural}>>"
+    else:
+        mapped = f"skpool::{'Summed' if name == 'sum' else 'Averaged'}<{pixel}, {natural}>"
     return (
-        f"skpool::sum_regions<{sums}, {pixel}, {natural}, {out}>",
-        f"skpool::sum_segments<{sums}, {pixel}>",
-        f"skpool::join_segments<{sums}, {natural}, {out}>",
+        f"skpool::sum_regions<{sums}, {mapped}, {out}>",
+        f"skpool::sum_segments<{sums}, {mapped}>",
+        f"skpool::join_segments<{sums}, {mapped}, {out}>",
     )
 
 
@@ -193,25 +211,27 @@ def pool(plan, label_image, spans, image, mask=None, indices=False, labels=None)
         outputs = (out, places if indices else NOTHING, table)
         sizes = (np.int64(channels), np.int64(inner), np.int64(is_shared))
         if sums := kernels_of_sums(plan):
-            _add_up(plan, sums, label_image.block(labels), inputs, out, table, sizes)
+            known = NOTHING
+            if plan.reduction.name in RELATIVE:
+                known = pool(_extremum_of(plan), label_image, spans, image, mask, labels=labels)[0]
+            _add_up(plan, sums, label_image.block(labels), (*inputs, known), out, table, sizes)
         else:
             launch_kernel(_FILE, (kernel,), device, 0, out.size * THREADS, (*inputs, *outputs, *sizes))
     return out, places
 
 
 def _add_up(plan, kernels, block, inputs, out, table, sizes):
-    """Sums or averages of floats, by blocks of pixels as the CPU has them."""
-    *_, order, _ = inputs
+    """Sums of floats, and what is made of them, by blocks of pixels as the CPU has them."""
+    _, _, order, _, known = inputs
     device, blocks, channels = out.device.id, max(-(-order.size // block), 1), sizes[0]
-    averages = np.int64(plan.reduction.name == "avg")
     if out.size >= LEAST_REGIONS or out.size * blocks > MOST_SEGMENTS:
-        arguments = (*inputs, out, table, *sizes, np.int64(block), averages)
+        arguments = (*inputs, out, table, *sizes, np.int64(block))
         launch_kernel(_FILE, kernels[:1], device, 0, out.size, arguments)
         return
-    space = empty((out.size * blocks * 3,), np.float64, out)
+    space = empty((out.size * blocks * (5 if plan.reduction.name == "soft" else 3),), np.float64, out)
     arguments = (*inputs, space, table, *sizes, np.int64(block), np.int64(blocks))
     launch_kernel(_FILE, kernels[1:], device, 0, out.size * blocks, arguments)
-    launch_kernel(_FILE, kernels[1:], device, 1, out.size, (space, out, table, channels, np.int64(blocks), averages))
+    launch_kernel(_FILE, kernels[1:], device, 1, out.size, (space, known, out, table, channels, np.int64(blocks)))
 
 
 def paint(labels, rows, label_image, values, fill, background):

@@ -153,88 +153,158 @@ struct SumOfDoubles {
     DEVICE double value() const { return is_nan(total) || is_infinite(total) ? total : total + rest; }
 };
 
-struct Segment {
-    double total, rest;
+// What is added up: pixels, for their sum
+template <class PixelType, class NaturalType> struct Summed {
+    typedef PixelType Pixel;
+    typedef NaturalType Natural;
+    enum { PLANES = 1 };
+    DEVICE Summed(const Plan&, const char*, int64) {}
+    DEVICE void map(const Sample<typename Stored<Pixel>::row>& sample, double* planes) const {
+        planes[0] = (double) sample.value;
+    }
+    DEVICE Natural finish(const double* totals, int64) const { return Narrow<Natural, double>::from(totals[0], Natural()); }
+};
+
+// or average,
+template <class Pixel, class Natural> struct Averaged : Summed<Pixel, Natural> {
+    double divisor;
+    DEVICE Averaged(const Plan& plan, const char* known, int64 i) : Summed<Pixel, Natural>(plan, known, i), divisor(plan.divisor) {}
+    DEVICE Natural finish(const double* totals, int64 count) const {
+        double number = divisor != 0 ? divisor : (double) count;
+        return Narrow<Natural, double>::from(totals[0] / number, Natural());
+    }
+};
+
+// or exponentials relative to the largest one, which is that of a known extremum.
+template <class R> struct Exponentials {
+    typedef typename R::Pixel Pixel;
+    typedef typename R::Natural Natural;
+    typedef typename R::State State;
+    enum { PLANES = sizeof(State) / 8 - 1 };
+    R reduction;
+    State nothing;
+
+    DEVICE Exponentials(const Plan& plan, const char* known, int64 i) : reduction(plan), nothing(reduction.identity()) {
+        Sample<typename R::Row> extremum;
+        extremum.value = Stored<Pixel>::read(((const Pixel*) known)[i]);
+        nothing.top = reduction.lift(extremum).top;
+    }
+    DEVICE void map(const Sample<typename R::Row>& sample, double* planes) const {
+        parted(reduction.join(nothing, reduction.lift(sample)), planes);
+    }
+    static DEVICE void parted(const Exponential& state, double* planes) { planes[0] = state.sum; }
+    static DEVICE void parted(const Weighed& state, double* planes) {
+        planes[0] = state.sum;
+        planes[1] = state.value;
+    }
+    static DEVICE void joined(Exponential& state, const double* totals) { state.sum = totals[0]; }
+    static DEVICE void joined(Weighed& state, const double* totals) {
+        state.sum = totals[0];
+        state.value = totals[1];
+    }
+    DEVICE Natural finish(const double* totals, int64 count) const {
+        State state = nothing;
+        joined(state, totals);
+        return reduction.finish(state, count, false);
+    }
+};
+
+template <int Planes> struct Segment {
+    double total[Planes], rest[Planes];
     int64 count;
 };
 
 // Add up the pixels of a region below pixel `limit`; `place` goes on to the first one that is not.
-template <class Sum, class Pixel> DEVICE Segment sum_of(const Region<Pixel>& region, int64& place, int64 stop, int64 limit) {
-    Sum sum;
+template <class Sum, class Map>
+DEVICE Segment<Map::PLANES> sum_of(
+    const Map& mapped, const Region<typename Map::Pixel>& region, int64& place, int64 stop, int64 limit
+) {
+    enum { PLANES = Map::PLANES };
+    Sum sums[PLANES];
     int64 count = 0, next = -1;
     while (place < stop && region.order[place] < limit) {
         int64 pixel = region.order[place];
-        if (pixel % STEP || place + STEP > stop || region.order[place + STEP - 1] != pixel + STEP - 1) {
-            Sample<typename Stored<Pixel>::row> sample = region.sample(place++);
-            sum.close();
-            if (sample.counts) sum.add((double) sample.value);
-            count += sample.counts;
-            continue;
-        }
-        double values[STEP];
+        bool is_step = pixel % STEP == 0 && place + STEP <= stop && region.order[place + STEP - 1] == pixel + STEP - 1;
+        double values[PLANES][STEP], planes[PLANES];
         uint32 counted = 0;
+        int found = is_step ? STEP : 1;
 #pragma unroll
         for (int k = 0; k < STEP; k++) {
-            Sample<typename Stored<Pixel>::row> sample = region.sample(place + k);
-            values[k] = (double) sample.value;
+            if (k >= found) break;
+            Sample<typename Stored<typename Map::Pixel>::row> sample = region.sample(place + k);
+            mapped.map(sample, planes);
+#pragma unroll
+            for (int p = 0; p < PLANES; p++) values[p][k] = planes[p];
             counted |= (uint32) sample.counts << k;
             count += sample.counts;
         }
-        if (pixel != next || pixel % CHUNK == 0 || counted != 0xffff) sum.close();
-        if (counted == 0xffff) {
-            sum.add_step(values);
-            next = pixel + STEP;
-        } else {
+        bool is_whole = counted == 0xffff, goes_on = is_whole && pixel == next && pixel % CHUNK;
+#pragma unroll
+        for (int p = 0; p < PLANES; p++) {
+            if (!goes_on) sums[p].close();
+            if (is_whole) {
+                sums[p].add_step(values[p]);
+                continue;
+            }
 #pragma unroll
             for (int k = 0; k < STEP; k++) {
-                if ((counted >> k) & 1) sum.add(values[k]);
+                if ((counted >> k) & 1) sums[p].add(values[p][k]);
             }
         }
-        place += STEP;
+        if (is_whole) next = pixel + STEP;
+        place += found;
     }
-    sum.close();
-    return Segment{sum.total, sum.lacking(), count};
+    Segment<PLANES> segment;
+    for (int p = 0; p < PLANES; p++) {
+        sums[p].close();
+        segment.total[p] = sums[p].total;
+        segment.rest[p] = sums[p].lacking();
+    }
+    segment.count = count;
+    return segment;
 }
 
-// The sum of a region, segment by segment, and its result: a sum, or an average.
-template <class Sum> struct Joined {
-    Sum sum;
+// The sums of a region, segment by segment, and its result.
+template <class Sum, class Map> struct Joined {
+    Sum sums[Map::PLANES];
     int64 count;
 
     DEVICE Joined() : count(0) {}
-    DEVICE void take(const Segment& segment) {
-        if (segment.count) sum.join(segment.total, segment.rest);
+    DEVICE void take(const Segment<Map::PLANES>& segment) {
+        for (int p = 0; segment.count && p < Map::PLANES; p++) sums[p].join(segment.total[p], segment.rest[p]);
         count += segment.count;
     }
-    template <class Natural, class Out> DEVICE void finish(const Plan& plan, char* out, bool averages) const {
-        double value = sum.value();
-        if (averages) value /= plan.divisor != 0 ? plan.divisor : (double) count;
-        write<Out>(plan, out, Narrow<Natural, double>::from(value, Natural()), count);
+    template <class Out> DEVICE void finish(const Map& mapped, const Plan& plan, char* out) const {
+        double totals[Map::PLANES];
+        for (int p = 0; p < Map::PLANES; p++) totals[p] = sums[p].value();
+        write<Out>(plan, out, mapped.finish(totals, count), count);
     }
 };
 
-template <class Sum, class Pixel, class Natural, class Out>
+template <class Sum, class Map, class Out>
 __global__ void sum_regions(
-    const char* image, const char* mask, const int64* order, const int64* spans, char* out, const Plan* words,
-    int64 channels, int64 inner, int64 mask_is_shared, int64 block, int64 averages
+    const char* image, const char* mask, const int64* order, const int64* spans, const char* known, char* out,
+    const Plan* words, int64 channels, int64 inner, int64 mask_is_shared, int64 block
 ) {
     const Plan& plan = *words;
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
         int64 channel, beside, row = divided(i, channels, &channel), place = spans[2 * row], stop = spans[2 * row + 1];
-        Region<Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
-        Joined<Sum> joined;
+        Region<typename Map::Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
+        Map mapped(plan, known, i);
+        Joined<Sum, Map> joined;
         while (place < stop) {
             int64 limit = (divided(order[place], block, &beside) + 1) * block;
-            joined.take(sum_of<Sum, Pixel>(region, place, stop, limit));
+            joined.take(sum_of<Sum>(mapped, region, place, stop, limit));
         }
-        joined.template finish<Natural, Out>(plan, out + i * (int64) sizeof(Out), averages);
+        joined.template finish<Out>(mapped, plan, out + i * (int64) sizeof(Out));
     }
 }
 
-template <class Sum, class Pixel>
+template <class Sum, class Map>
 __global__ void sum_segments(
-    const char* image, const char* mask, const int64* order, const int64* spans, Segment* space, const Plan* words,
-    int64 channels, int64 inner, int64 mask_is_shared, int64 block, int64 blocks
+    const char* image, const char* mask, const int64* order, const int64* spans, const char* known,
+    Segment<Map::PLANES>* space, const Plan* words, int64 channels, int64 inner, int64 mask_is_shared, int64 block,
+    int64 blocks
 ) {
     const Plan& plan = *words;
     int64 items = plan.outputs * blocks;
@@ -246,21 +316,23 @@ __global__ void sum_segments(
             if (order[middle] < number * block) low = middle + 1;
             else high = middle;
         }
-        Region<Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
-        space[i] = sum_of<Sum, Pixel>(region, low, stop, (number + 1) * block);
+        Region<typename Map::Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
+        Map mapped(plan, known, row * channels + channel);
+        space[i] = sum_of<Sum>(mapped, region, low, stop, (number + 1) * block);
     }
 }
 
-template <class Sum, class Natural, class Out>
+template <class Sum, class Map, class Out>
 __global__ void join_segments(
-    const Segment* space, char* out, const Plan* words, int64 channels, int64 blocks, int64 averages
+    const Segment<Map::PLANES>* space, const char* known, char* out, const Plan* words, int64 channels, int64 blocks
 ) {
     const Plan& plan = *words;
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
         int64 channel, row = divided(i, channels, &channel);
-        Joined<Sum> joined;
+        Map mapped(plan, known, i);
+        Joined<Sum, Map> joined;
         for (int64 number = 0; number < blocks; number++) joined.take(space[(row * blocks + number) * channels + channel]);
-        joined.template finish<Natural, Out>(plan, out + i * (int64) sizeof(Out), averages);
+        joined.template finish<Out>(mapped, plan, out + i * (int64) sizeof(Out));
     }
 }
 

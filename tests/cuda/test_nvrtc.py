@@ -104,7 +104,8 @@ def _regions(dtypes):
         for name in gpu.STRUCTS:
             for indices in (False, True)[: 1 + REDUCTIONS[name].indices]:
                 yield "labels.cu", (gpu_labels.checked_kernel(sliding_plan((8, 8), dtype, name), indices)[0],)
-        for name, out in (("sum", None), ("avg", "float64")):
+        relative = {"uint8": [("soft", None)], "float64": [("logsumexp", "float32")]}.get(dtype.name, [])
+        for name, out in (("sum", None), ("avg", "float64"), *relative):
             yield "labels.cu", gpu_labels.kernels_of_sums(sliding_plan((8, 8), dtype, name, window_shape=1, dtype=out))
         if dtype.kind in "iu":
             yield "labels.cu", (gpu_labels.name_of_paint(dtype, dtype), gpu_labels.name_of_measure(dtype))
