@@ -1,4 +1,4 @@
-// Folds of windows: one sample after the other or by the tree, and how results leave the range of a state and are written.
+// Folds of windows: one sample after the other or by the tree; what leaves the range of a state, and results.
 #pragma once
 #include "folds.cuh"
 

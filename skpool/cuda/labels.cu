@@ -1,10 +1,10 @@
 // Labelled regions: one block of threads for each channel of each region, over its pixels as they were sorted by label.
 //
-// The pixels of a region come in row-major order, and are folded by the tree of all folds: each thread takes a run of
-// them, a power of two long, then neighbours are joined. So results depend on nothing but the region, and whatever
-// rounds does so otherwise than on the CPU, which knows no order of a region: sums of floats are done again below. Bytes moved for
-// each pixel and channel: the pixel and its place, 8 bytes. Regions are as fast as blocks are many: one region alone
-// keeps one multiprocessor busy.
+// The pixels of a region come in row-major order, and are folded by the tree of all folds: each thread takes a run
+// of them, a power of two long, then neighbours are joined. So results depend on nothing but the region, and
+// whatever rounds does so otherwise than on the CPU, which knows no order of a region: sums of floats are done again
+// below. Bytes moved for each pixel and channel: the pixel and its place, 8 bytes. Regions are as fast as blocks are
+// many: one region alone keeps one multiprocessor busy.
 #include "folds.cuh"
 
 namespace skpool {
@@ -93,7 +93,7 @@ __global__ void pool_regions(
     }
 }
 
-// --- sums and averages of floats, in the order of the CPU (kernels/labels.pyx)
+// --- sums of floats and what is made of them, in the order of the CPU (kernels/labels.pyx)
 //
 // The CPU gives each block of pixels of the image a sum for each region, and adds these up. A thread makes the sum of one
 // block, a segment of the region's pixels: one after the other, but for steps of 16 pixels that lie wholly in the region,
@@ -162,13 +162,16 @@ template <class PixelType, class NaturalType> struct Summed {
     DEVICE void map(const Sample<typename Stored<Pixel>::row>& sample, double* planes) const {
         planes[0] = (double) sample.value;
     }
-    DEVICE Natural finish(const double* totals, int64) const { return Narrow<Natural, double>::from(totals[0], Natural()); }
+    DEVICE Natural finish(const double* totals, int64) const {
+        return Narrow<Natural, double>::from(totals[0], Natural());
+    }
 };
 
 // or average,
 template <class Pixel, class Natural> struct Averaged : Summed<Pixel, Natural> {
     double divisor;
-    DEVICE Averaged(const Plan& plan, const char* known, int64 i) : Summed<Pixel, Natural>(plan, known, i), divisor(plan.divisor) {}
+    DEVICE Averaged(const Plan& plan, const char* known, int64 i)
+        : Summed<Pixel, Natural>(plan, known, i), divisor(plan.divisor) {}
     DEVICE Natural finish(const double* totals, int64 count) const {
         double number = divisor != 0 ? divisor : (double) count;
         return Narrow<Natural, double>::from(totals[0] / number, Natural());
@@ -331,7 +334,9 @@ __global__ void join_segments(
         int64 channel, row = divided(i, channels, &channel);
         Map mapped(plan, known, i);
         Joined<Sum, Map> joined;
-        for (int64 number = 0; number < blocks; number++) joined.take(space[(row * blocks + number) * channels + channel]);
+        for (int64 number = 0; number < blocks; number++) {
+            joined.take(space[(row * blocks + number) * channels + channel]);
+        }
         joined.template finish<Out>(mapped, plan, out + i * (int64) sizeof(Out));
     }
 }
