@@ -26,7 +26,11 @@ IMAGES = {
 
 #: Reduction, window and stride.
 WINDOWS = (
-    *[(reduction, size, stride) for reduction in ("max", "avg") for size, stride in ((2, 2), (3, 2), (3, 1), (15, 1))],
+    *[
+        (reduction, size, stride)
+        for reduction in ("max", "avg")
+        for size, stride in ((2, 2), (3, 2), (3, 1), (15, 1), (63, 1))
+    ],
     ("sum", 2, 2),
     ("std", 3, 2),
     ("median", 3, 1),

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from . import containers, documents, merging, windows
-from .averages import averaged, checked_weights, counted_pixels
-from .backends import chunked, cpu, gpu
+from .averages import as_doubles, averaged, checked_weights, counted_pixels
+from .backends import chunked, cpu, gpu, gpu_area
 from .plan import axes_of, checked_channel_axis, make_plan
 from .pooling import Rules, checked_lazy_mask, pooled_by
 from .reductions import REDUCTIONS, reduction_named
@@ -126,8 +126,6 @@ def _only_plain_averages(reduction, parameters, what):
 def _area_average(kind, layout, image, reduction, parameters, **given):
     """Each sample counts as far as it lies in the bin."""
     rules = Rules(**given)
-    if gpu.is_array(image):
-        gpu.refuse("adaptive_pool(image.get(), ..., bins='area')")
     _only_plain_averages(reduction, parameters, "`bins` 'area'")
     if containers.is_labelled(image):
         given |= {"mask": containers.aligned(rules.mask, image)}
@@ -203,7 +201,8 @@ class _Overlap(NamedTuple):
 def _area_totals(array, mask, overlaps, workers):
     """Sums of samples times integers, and of these integers: one number if all samples count, else one for each bin."""
     if not array.size:
-        return np.zeros((2, *(overlaps[i].outputs if i in overlaps else n for i, n in enumerate(array.shape))))
+        shape = [overlaps[i].outputs if i in overlaps else n for i, n in enumerate(array.shape)]
+        return (gpu.empty(shape, np.float64, array) if gpu.is_array(array) else np.zeros(shape),) * 2
     totals = _area_sums(array, mask, overlaps, workers)
     if mask is not None:
         return totals, _area_sums(mask, None, overlaps, workers)
@@ -219,6 +218,10 @@ def _area_sums(array, mask, overlaps, workers):
         inner = windows.between(array.shape[axis], first + 1, np.maximum(last, first + 1))
         tables = tuple(inner if i == axis else windows.whole(n) for i, n in enumerate(array.shape))
         sums = pooled_by(Tables, (tables,), array, "sum", mask=mask, dtype=np.float64, fill_value=0, workers=workers)
+        if gpu.is_array(array):
+            gpu_area.add_shares(sums, array, mask, axis, (first, last, of_first, of_last))
+            array, mask = sums, None
+            continue
         sums *= overlap.outputs
         for place, share in ((first, of_first), (last, of_last)):
             shares = np.expand_dims(share, [i for i in range(array.ndim) if i != axis])
@@ -230,46 +233,63 @@ def _area_sums(array, mask, overlaps, workers):
         array, mask = sums, None
     if mask is not None:  # no axis was pooled
         array = np.where(mask, array, 0)
-    return array.astype(np.float64, copy=False)
+    return as_doubles(array)
 
 
 def _weighted_average(weights, kind, layout, image, reduction, parameters, **given):
-    """Sum of w x / sum of w over the whole image."""
+    """Sum of w x / sum of w over the whole image: sums of blocks, and the sum of these."""
     rules = Rules(**given)
-    if gpu.is_array(image):
-        gpu.refuse("global_pool(image.get(), ..., weights=...)")
     _only_plain_averages(reduction, parameters, "`weights`")
     check_workers(rules.workers)
     array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
     weights = checked_weights(weights, array, rules.channel_axis, "weights")
     counted = weights > 0 if mask is None else mask & (weights > 0)
     axis = checked_channel_axis(rules.channel_axis, array.ndim)
-    spatial = tuple(i for i in range(array.ndim) if i != axis)
-    counts = counted.sum(spatial, keepdims=True)
-    sums = [
-        (
-            np.sum(block * share, axis=spatial, where=used, dtype=np.float64, keepdims=True),
-            np.sum(share, axis=spatial, where=used, dtype=np.float64, keepdims=True),
-        )
-        for block, share, used in _blocks(array, weights, counted, spatial)
-    ]
-    totals, shares = np.sum(sums, axis=0) if sums else (counts * 0.0, counts * 0.0)
-    return averaged(totals, shares, counts, image, *rules.of_average)
+    if not array.size:
+        shape = [length if i == axis else 1 for i, length in enumerate(array.shape)]
+        nothing = (gpu.arrays() if gpu.is_array(array) else np).zeros(shape)
+        return averaged(nothing, nothing, nothing, image, *rules.of_average)
+    common = {"channel_axis": axis, "workers": rules.workers}
+    counts = pooled_by(kind, layout, array, "count", mask=counted, **common)
+    blocks = _sums_of_blocks_on_gpu if gpu.is_array(array) else _sums_of_blocks
+    sums = blocks(kind, layout, array, weights, counted, 1 if axis == 0 else 0, fill_value=0, **common)
+    return averaged(
+        *(pooled_by(kind, layout, each, "sum", **common) for each in sums), counts, image, *rules.of_average
+    )
 
 
-#: Pixels of a block of the weighted average, which is all that is held in float64 at once.
+#: Pixels of a block of the weighted average, which is all that the CPU holds in float64 at once.
 _BLOCK = 2**16
 
 
-def _blocks(array, weights, counted, spatial):
-    """Runs of whole slices along the first spatial axis, as float64 where they are multiplied."""
-    axis = spatial[0]
-    length = array.shape[axis]
-    slices = max(_BLOCK * length // max(array.size, 1), 1)
-    for begin in range(0, length, slices):
-        run = (slice(None),) * axis + (slice(begin, begin + slices),)
+def _slices_of_block(array, axis):
+    """How many slices along an axis make a block."""
+    return max(_BLOCK * array.shape[axis] // array.size, 1)
+
+
+def _sums_of_blocks(kind, layout, array, weights, counted, along, **common):
+    """Sums of products and of weights over blocks: runs of whole slices along an axis."""
+    slices, sums = _slices_of_block(array, along), []
+    for begin in range(0, array.shape[along], slices):
+        run = (slice(None),) * along + (slice(begin, begin + slices),)
         with np.errstate(invalid="ignore", over="ignore"):
-            yield array[run].astype(np.float64), weights[run], counted[run]
+            products = array[run].astype(np.float64) * weights[run]
+        numbers = products, weights[run]
+        sums.append([pooled_by(kind, layout, each, "sum", mask=counted[run], **common) for each in numbers])
+    return (np.concatenate(parts, axis=along) for parts in zip(*sums, strict=True))
+
+
+def _sums_of_blocks_on_gpu(kind, layout, array, weights, counted, along, **common):
+    """The same, by windows that are blocks."""
+    begins = np.arange(0, array.shape[along], _slices_of_block(array, along))
+    blocks = windows.between(array.shape[along], begins, np.append(begins[1:], array.shape[along]))
+    kept = common["channel_axis"]
+    tables = (blocks if i == along else windows.between(n, [0], [n]) for i, n in enumerate(array.shape) if i != kept)
+    layout = (tuple(tables),)
+    return (
+        pooled_by(Tables, layout, each, "sum", mask=counted, **common)
+        for each in (as_doubles(array) * weights, weights)
+    )
 
 
 def _top_k_average(kind, layout, image, reduction, parameters, **given):

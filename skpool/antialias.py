@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from . import containers, documents, windows
-from .averages import averaged, checked_weights, counted_pixels
+from .averages import as_doubles, averaged, checked_weights, counted_pixels
 from .backends import gpu
 from .plan import checked_channel_axis, checked_image_dtype, make_plan
 from .pooling import Rules, pool, pooled_by, unwrapped
@@ -56,8 +56,6 @@ def weighted_avg_pool(
         "workers": workers,
     }
     if image_weights is not None:
-        if gpu.is_array(image) or gpu.is_array(image_weights):
-            gpu.refuse("weighted_avg_pool(image.get(), ..., image_weights=...)")
         return _with_image_weights(image, image_weights, geometry, **given)
     image = containers.as_array(image)
     plain = mask is None and fill_value is None and type(min_count) is int and min_count == 1
@@ -125,7 +123,8 @@ def _with_image_weights(image, image_weights, geometry, **given):
     taps = geometry._replace(footprint=geometry.weights.unweighted, weights=None)
     counts = pooled_by(Sliding, taps, array, "count", mask=used, **common)
     with np.errstate(invalid="ignore", over="ignore"):
-        products = np.where(used, np.multiply(array, weights, dtype=np.float64), 0)
+        numbers = as_doubles(array) if gpu.is_array(array) else array
+        products = np.where(used, np.multiply(numbers, weights, dtype=np.float64), 0)
     averages = [
         pooled_by(Sliding, geometry, pixels, "avg", cval=value, **common)
         for pixels, value in ((products, rules.cval), (np.where(used, weights, 0), 1))

@@ -432,8 +432,10 @@ def _pool_on_gpu(plan, image, label_image, labels, background, mask, raises, ret
     regions = _RegionsOnGPU(label_image, labels, background)
     spans = regions.sorted.spans(regions.places)
 
+    possible = None if labels is None else labels[_possible(labels, label_image.dtype)]
+
     def pooled(plan, indices=False):
-        return gpu_labels.pool(plan, regions.sorted, spans, image, mask, indices)
+        return gpu_labels.pool(plan, regions.sorted, spans, image, mask, indices, possible)
 
     if raises and plan.image_dtype.kind == "f":
         counts = [pooled(plan.counting(omit))[0] for omit in (True, False)]

@@ -50,6 +50,7 @@ FLOORS = {
         "backends.grouped",
         "backends.labels",
         "backends.gpu",
+        "backends.gpu_area",
         "backends.gpu_boxes",
         "backends.gpu_corners",
         "backends.gpu_labels",

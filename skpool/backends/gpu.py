@@ -6,7 +6,7 @@ results are equal bit for bit. A kernel is a template; its instance is named by 
 and strides included, is one block of words, uploaded once and kept for each device.
 
 CuPy is imported when there is an array on a GPU, never before. Nothing here waits for the device. What is not of
-windows has files of its own: `gpu_boxes`, `gpu_labels`, `gpu_unpool`, `gpu_corners`.
+windows has files of its own: `gpu_boxes`, `gpu_labels`, `gpu_unpool`, `gpu_corners`, `gpu_area`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import functools
 import hashlib
 import importlib
 import math
+import operator
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,20 @@ LEAST_PARTED = 1024
 MOST_PARTED_OUTPUTS = 2**15
 PART = 32
 
+
+#: Windows are folded in two passes where that reads so many times less, and where so many elements of the result keep a
+#: device busy in each. A sample costs more than a node of the workspace, but that must be written first. Not measured.
+CROSSED_FROM = 3
+LEAST_CROSSED = 2**10
+
+#: Bytes of the workspace of two passes. More are worked through in bands of rows, each with launches of its own.
+MOST_SPACE = 2**30
+
+#: Reductions of windows of 2 x 2 that are read in vectors: those that take less time than their pixels take to come.
+QUADS = ("max", "min", "range", "sum", "avg", "var", "std")
+
+#: Channels of pixels that lie in registers, some neighbours together.
+MOST_IN_REGISTERS = 4
 
 #: Kinds of devices of DLPack that hold memory of CUDA: a device's, and managed.
 _DLPACK_DEVICES = (2, 13)
@@ -216,63 +231,94 @@ class Kernels:
 
     Attributes
     ----------
-    whole : str or None
-        The one that folds whole windows; None where they are cut into parts.
-    part, join : str or None
-        Those that fold parts and join them.
-    words : int
-        Of the state that a part leaves.
     file : str
-        Where they are.
+        Where they are, which also tells how they are launched.
+    names : tuple of str
+    each : int
+        Bytes of an entry of the workspace, or the columns that a thread makes.
     """
 
-    whole: str | None = None
-    part: str | None = None
-    join: str | None = None
-    words: int = 0
-    file: str = "pool.cu"
-
-    @property
-    def names(self):
-        return tuple(name for name in (self.whole, self.part, self.join) if name)
+    file: str
+    names: tuple[str, ...]
+    each: int = 0
 
 
-#: Words of the state of a struct, if they are more than one, and one for the count.
-_STATE_WORDS = {
-    "ArgMax": 3,
-    "ArgMin": 3,
-    "Range": 2,
-    "LogSumExp": 2,
-    "Soft": 3,
-    "Var": 4,
-    "Std": 4,
+#: Bytes of the state of a struct but for its samples or its total, and how many of these it has.
+_STATES = {
+    "Count": (1, 0),
+    "Max": (0, 1),
+    "Min": (0, 1),
+    "ArgMax": (16, 1),
+    "ArgMin": (16, 1),
+    "Range": (0, 2),
+    "LogSumExp": (16, 0),
+    "Soft": (24, 0),
+    "Var": (32, 0),
+    "Std": (32, 0),
 }
 
 
+def _bytes_of_state(struct, recipe):
+    """Bytes of the state of a struct, as C++ lays it out."""
+    name = struct.partition("<")[0]
+    if name in _STATES:
+        fixed, samples = _STATES[name]
+        size = fixed + samples * recipe.rows.itemsize
+        return -(-size // 8) * 8 if fixed > 8 else size
+    if "TwoWords" in struct:
+        return 16
+    return 4 if "32" in _TOTALS.get(recipe.kernel[2] if len(recipe.kernel) > 2 else "", "") else 8
+
+
 @functools.lru_cache(maxsize=512)
-def kernels_of(plan, indices=False):
-    """The kernels of a plan, or an error if there is none."""
+def kernels_of(plan, indices=False, counted=True, width=None):
+    """The kernels of a plan, or an error if there is none.
+
+    Parameters
+    ----------
+    plan : skpool.plan.Plan
+    indices : bool
+        Whether places are asked for.
+    counted : bool
+        Whether a mask, or NaN that is omitted, may make counts differ.
+    width : int or None
+        Bytes of the vectors in which rows may be read and written; None: pixels one by one.
+    """
     name = plan.reduction.name
     columns = columns_and_channels(plan)[0]
     out = f"skpool::{type_of(plan.dtype)}"
     if name == WEIGHTED_AVG.name:
         pixel = f"skpool::{type_of(plan.image_dtype)}"
-        return Kernels(f"skpool::weighted_average<{pixel}, {out}, {columns}>", file="weights.cu")
+        return Kernels("weights.cu", (f"skpool::weighted_average<{pixel}, {out}, {columns}>",))
     recipe = recipe_of(plan, indices)
     if recipe.order is not None:
         return _kernels_of_order(plan, recipe.order)
     pixel, natural = type_of(plan.image_dtype), type_of(recipe.natural)
     struct = STRUCTS[name](recipe, pixel, natural)
+    state, reduction = _bytes_of_state(struct, recipe), qualified(struct)
+    node = -(-state // 8) * 8 + 8
     if is_parted(plan):
-        words = 1 + max(_STATE_WORDS.get(struct.partition("<")[0], 1), 2 if "TwoWords" in struct else 1)
+        words = node // 8
         return Kernels(
-            part=f"skpool::fold_parts<{qualified(struct)}, {columns}, {words}>",
-            join=f"skpool::join_parts<{qualified(struct)}, {out}, {columns}, {words}>",
-            words=words,
+            "parts.cu",
+            (
+                f"skpool::fold_parts<{reduction}, {columns}, {words}>",
+                f"skpool::join_parts<{reduction}, {out}, {columns}, {words}>",
+            ),
+            node,
         )
+    if width is not None:
+        each, channels = outputs_of_thread(plan)
+        name = f"skpool::pool_quads<{reduction}, {out}, {columns}, {each}, {channels}, {width}>"
+        return Kernels("quads.cu", (name,), each)
     is_tree = STRUCTS[name] is _mapped or (STRUCTS[name] is _total and recipe.rows.kind == "f")
     levels = _levels(plan, columns) if is_tree or plan.taps is not None else _LEVELS[0]
-    return Kernels(f"skpool::pool<{qualified(struct)}, {out}, {columns}, {levels}>")
+    if is_crossed(plan):
+        entry = node if counted else state
+        tail = f"{columns}, {levels}, {entry}, {'true' if counted else 'false'}"
+        names = (f"skpool::fold_down<{reduction}, {tail}>", f"skpool::fold_across<{reduction}, {out}, {tail}>")
+        return Kernels("passes.cu", names, entry)
+    return Kernels("pool.cu", (f"skpool::pool<{reduction}, {out}, {columns}, {levels}>",))
 
 
 def _kernels_of_order(plan, order):
@@ -286,12 +332,67 @@ def _kernels_of_order(plan, order):
     struct = qualified(f"{ORDERED[order.lanes, order.finish, order.result]}<{type_of(plan.image_dtype)}>")
     columns = columns_and_channels(plan)[0]
     name = f"skpool::order<{struct}, skpool::{type_of(plan.dtype)}, {columns}, {capacity}>"
-    return Kernels(name, file="order.cu")
+    return Kernels("order.cu", (name,))
 
 
 def is_parted(plan):
     """Whether the windows of a plan are cut into parts."""
-    return plan.taps is None and plan.samples >= LEAST_PARTED and math.prod(plan.shape) <= MOST_PARTED_OUTPUTS
+    few = plan.taps is None and plan.samples >= LEAST_PARTED and math.prod(plan.shape) <= MOST_PARTED_OUTPUTS
+    return few and not is_crossed(plan)
+
+
+def _positions(axis):
+    """From the first tap of the first window to the last tap of the last one."""
+    return (axis.outputs - 1) * axis.stride + (axis.most_taps - 1) * axis.step + 1
+
+
+def is_crossed(plan):
+    """Whether windows are folded in two passes: where that reads much less than one thread for each would."""
+    columns = columns_and_channels(plan)[0]
+    along = plan.axes[columns]
+    if plan.taps is not None or not along.is_even or math.prod(plan.shape) < LEAST_CROSSED:
+        return False
+    rows = math.prod(axis.most_taps for axis in plan.axes[:columns])
+    reads = rows * _positions(along) / along.outputs + along.most_taps
+    return rows * along.most_taps >= CROSSED_FROM * reads
+
+
+def outputs_of_thread(plan):
+    """Neighbours that a thread makes of windows of 2 x 2 at stride 2, and the channels of a pixel.
+
+    The latter are 0 where a pixel has so many that the neighbours are some of its channels. None of other windows, or
+    where neighbours do not fill vectors.
+    """
+    columns = columns_and_channels(plan)[0]
+    if plan.reduction.name not in QUADS or plan.omit_nan or plan.taps is not None or not columns or is_parted(plan):
+        return None
+    for a, axis in enumerate(plan.axes[: columns + 1]):
+        taps = 2 if a >= columns - 1 else 1
+        strides = (2,) if taps == 2 else range(1, axis.length + 2)
+        if not axis.is_even or axis.before or (axis.most_taps, axis.step) != (taps, 1) or axis.stride not in strides:
+            return None
+    channels = plan.axes[-1].outputs if len(plan.axes) > columns + 1 else 1
+    each = min(16 // plan.image_dtype.itemsize, 8)
+    if channels > MOST_IN_REGISTERS:
+        if channels % each:
+            return None
+        channels = 0
+    return (each, channels) if each * max(channels, 1) * plan.dtype.itemsize % 8 == 0 else None
+
+
+def width_of_vectors(plan, image, out):
+    """Bytes of the vectors in which rows may be read and written, or None: it depends on where arrays lie."""
+    if outputs_of_thread(plan) is None:
+        return None
+    columns = columns_and_channels(plan)[0]
+    bits = 0
+    for array in (image, out):
+        width = array.dtype.itemsize
+        beside = (width,) if array.ndim == columns + 1 else (width * array.shape[-1], width)
+        if array.strides[columns:] != beside:
+            return None
+        bits |= functools.reduce(operator.or_, array.strides[:columns], array.data.ptr)
+    return next((width for width in (16, 8) if bits % width == 0), None)
 
 
 def qualified(struct):
@@ -430,7 +531,7 @@ def words_of(plan, indices, strides):
         **parameters_of(plan, recipe),
         "part": PART,
         "parts": _parts(plan, columns),
-        "positions": axes[columns].most_taps,
+        "positions": _positions(axes[columns]) if is_crossed(plan) else axes[columns].most_taps,
         "channels": columns + 1,
     }
     if plan.taps is not None or plan.nearest_first:
@@ -518,7 +619,7 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
         The result, `out` if it was given.
     """
     indices = places is not None
-    kernels = kernels_of(plan, indices)
+    kernels_of(plan, indices)  # or an error, before any work
     if out is None:
         out = empty(plan.shape, plan.dtype, image)
     if not out.size:
@@ -531,20 +632,62 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
             return out
         masks = () if mask is None else (mask.strides if mask_strides is None else mask_strides)
         strides = (image.strides, masks, out.strides, places.strides if indices else ())
+        plain = not (indices or plan.omit_nan or mask is not None)
+        width = width_of_vectors(plan, image, out) if plain else None
+        kernels = kernels_of(plan, indices, mask is not None or plan.omit_nan, width)
         device = image.device.id
         table = _table(plan, indices, strides, device).ready()
         inputs = (image, NOTHING if mask is None else mask)
         outputs = (out, places if indices else NOTHING, table)
         launch = functools.partial(launch_kernel, kernels.file, kernels.names, device)
-        if kernels.whole:
-            launch(0, out.size, (*inputs, *outputs))
-            return out
-        columns = columns_and_channels(plan)[0]
-        items = out.size * _parts(plan, columns) * plan.axes[columns].most_taps
-        space = empty((items * kernels.words,), np.uint64, image)
-        launch(0, items, (*inputs, space, table))
-        launch(1, out.size * THREADS, (*inputs, space, *outputs))
+        LAUNCHERS.get(kernels.file, _whole)(plan, kernels, launch, inputs, outputs)
     return out
+
+
+def _whole(plan, kernels, launch, inputs, outputs):
+    """A thread for each element of the result."""
+    launch(0, outputs[0].size, (*inputs, *outputs))
+
+
+def _by_quads(plan, kernels, launch, inputs, outputs):
+    """A thread for some neighbours."""
+    columns, channels = columns_and_channels(plan)
+    out = outputs[0]
+    rows = math.prod(out.shape[:columns])
+    along, channels = out.shape[columns], channels or 1
+    if channels > MOST_IN_REGISTERS:
+        launch(0, rows * along * (channels // kernels.each), (*inputs, *outputs))
+    else:
+        launch(0, rows * -(-along // kernels.each), (*inputs, *outputs))
+
+
+def _by_parts(plan, kernels, launch, inputs, outputs):
+    """A thread for each part of a window, then a block of threads for each element."""
+    columns = columns_and_channels(plan)[0]
+    out, _, table = outputs
+    items = out.size * _parts(plan, columns) * plan.axes[columns].most_taps
+    space = empty((items * kernels.each // 8,), np.uint64, out)
+    launch(0, items, (*inputs, space, table))
+    launch(1, out.size * THREADS, (*inputs, space, *outputs))
+
+
+def _by_passes(plan, kernels, launch, inputs, outputs):
+    """A thread for each position along the columns, then one for each element."""
+    columns, channels = columns_and_channels(plan)
+    out, _, table = outputs
+    of_row = _positions(plan.axes[columns]) * (channels or 1)
+    rows = math.prod(out.shape[:columns])
+    band = min(max(MOST_SPACE // (of_row * kernels.each), 1), rows)
+    space = empty((-(-band * of_row * kernels.each // 8),), np.uint64, out)
+    for begin in range(0, rows, band):
+        count = min(band, rows - begin)
+        some = np.int64(begin), np.int64(count)
+        launch(0, count * of_row, (*inputs, space, table, *some))
+        launch(1, out.size // rows * count, (*inputs, space, *outputs, *some))
+
+
+#: How kernels are launched, where not by a thread for each element, by their file.
+LAUNCHERS = {"quads.cu": _by_quads, "parts.cu": _by_parts, "passes.cu": _by_passes}
 
 
 #: A pointer to nothing.

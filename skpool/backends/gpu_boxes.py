@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from .gpu import (
     AXIS,
     PLAN,
     STRUCTS,
+    Table,
     Words,
     arrays,
     empty,
@@ -25,6 +27,9 @@ from .gpu import (
 )
 
 _FILE = "boxes.cu"
+
+#: Bytes of the edges of boxes that are kept on a device, to be used again: 1024 boxes.
+MOST_KEPT = 2**15
 
 #: Levels of the tree over the columns of a bin that kernels are compiled for: fewer of them stay in registers.
 _LEVELS = (6, 32)
@@ -105,7 +110,7 @@ def run(rule, image, edges, output_shape, fill, workers):
     with image.device:
         device = image.device.id
         words = kept_words(_words(rule, image, out, most, fill), device).ready()
-        at = arrays().asarray(edges)
+        at = _edges_on(edges, device)
         if len(rule.kernels) == 1:
             launch_kernel(_FILE, rule.kernels, device, 0, out.size, (image, at, out, words))
             return out
@@ -115,6 +120,18 @@ def run(rule, image, edges, output_shape, fill, workers):
         launch_kernel(_FILE, rule.kernels, device, 0, count, (at, space, np.int64(len(edges)), words))
         launch_kernel(_FILE, rule.kernels, device, 1, out.size, (image, space, out, words))
     return out
+
+
+def _edges_on(edges, device):
+    """Edges on a device: those of the same boxes are kept, if they are few, and others sent, without waiting."""
+    if edges.nbytes > MOST_KEPT:
+        return arrays().asarray(edges)
+    return _kept_edges(edges.tobytes(), device).ready()
+
+
+@functools.lru_cache(maxsize=64)
+def _kept_edges(numbers, device):
+    return Table(np.frombuffer(numbers).reshape(-1, 4))
 
 
 def _most_entries(rule, edges, output_shape, shape):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import replace
 
 import numpy as np
 
 from ..plan import axes_of
+from ..reductions import REDUCTIONS
 from ..windows import Sliding
-from .cpu import recipe_of
+from .cpu import _row_dtype, recipe_of
 from .gpu import (
+    _MAPPED,
     AXIS,
     NOTHING,
     PLAN,
@@ -27,6 +30,7 @@ from .gpu import (
     type_of,
     word_of,
 )
+from .labels import CHUNK, Layouts
 
 _FILE = "labels.cu"
 
@@ -34,7 +38,16 @@ _FILE = "labels.cu"
 MOST_PIXELS = 2**30
 
 
-class LabelImage:
+#: Where fewer sums of regions are made than this, their segments are shared; but not more segments than that.
+LEAST_REGIONS = 2**14
+MOST_SEGMENTS = 2**22
+
+
+#: Reductions that are sums relative to an extremum.
+RELATIVE = ("logsumexp", "soft")
+
+
+class LabelImage(Layouts):
     """A label image, sorted; this is where the device is waited for.
 
     Attributes
@@ -49,15 +62,56 @@ class LabelImage:
 
     def __init__(self, image):
         cupy = arrays()
+        self.dtype, self.pixels = _row_dtype(image.dtype), image.size
         with image.device:
-            pixels = as_integers(image).ravel()
-            self.order = cupy.argsort(pixels)
-            pixels = pixels[self.order]
+            self._pixels = as_integers(image).ravel()
+            self.order = cupy.argsort(self._pixels)
+            pixels = self._pixels[self.order]
             ends = cupy.flatnonzero(pixels[1:] != pixels[:-1])
             inner = ends.get() + 1
             begins = np.concatenate([np.zeros(min(pixels.size, 1), np.int64), inner])
             self.labels = pixels[cupy.asarray(begins)].get()
         self.bounds = np.append(begins, pixels.size)
+
+    @functools.cached_property
+    def _chunks(self):
+        """The lowest and the highest label of each chunk; waits for the device."""
+        with self._pixels.device:
+            chunks = -(-self.pixels // CHUNK)
+            ranges = empty((chunks, 2), self.dtype, self._pixels)
+            names = (name_of_measure(self.dtype),)
+            arguments = (self._pixels, ranges, np.int64(self.pixels))
+            launch_kernel(_FILE, names, self._pixels.device.id, 0, chunks * THREADS, arguments)
+            return ranges.get().astype(np.int64 if self.dtype.kind == "i" else np.uint64)
+
+    def _ranges(self, block, every):
+        """The lowest and the highest label of each block, from every so manyth chunk."""
+        limits, each = np.iinfo(self._chunks.dtype), block // CHUNK
+        missing = -len(self._chunks) % each
+        lows, highs = (
+            np.append(labels, np.full(missing, nothing, labels.dtype)).reshape(-1, each)[:, ::every]
+            for labels, nothing in zip(self._chunks.T, (limits.max, limits.min), strict=True)
+        )
+        return np.stack([lows.min(axis=1), highs.max(axis=1)], axis=-1)
+
+    def _distinct(self, block):
+        """All labels, ascending."""
+        return self.labels.astype(np.int64 if self.dtype.kind == "i" else np.uint64)
+
+    def _use(self, keys):
+        """Nothing: labels are sorted."""
+
+    def block(self, labels):
+        """Pixels of a block of the CPU, which depend on the labels that there are, or on those given."""
+        return next(layout for layout in self.layouts(labels) if not self._spreads(layout)).block
+
+    def _spreads(self, layout):
+        """Whether the labels of some block neither have places in its table nor fit another as long as it may be."""
+        if not layout.most:
+            return False
+        ranges = self._ranges(layout.block, 1).view(np.uint64)
+        outside = (ranges - layout.lows[:, None] >= layout.sizes[:, None]).any(axis=1)
+        return bool((outside & (ranges[:, 1] - ranges[:, 0] >= np.uint64(layout.most))).any())
 
     def spans(self, places):
         """Where in `order` the pixels of some of the labels begin and end; of places that are -1, nowhere."""
@@ -83,7 +137,34 @@ def checked_kernel(plan, indices=False):
     return f"skpool::pool_regions<{struct}, skpool::{type_of(plan.dtype)}>", parameters_of(wide, recipe)
 
 
-def pool(plan, label_image, spans, image, mask=None, indices=False):
+def _extremum_of(plan):
+    """The plan of the sample of a region whose exponential is the largest."""
+    parameter, *_ = plan.parameters.values()
+    row, dtype = REDUCTIONS["max" if parameter > 0 else "min"], plan.image_dtype
+    return replace(plan, reduction=row, parameters={}, dtype=dtype, min_count=1, fill_value=dtype.type(0))
+
+
+def kernels_of_sums(plan):
+    """The kernels that add up as the CPU does: whole regions, segments, and these joined. None of exact reductions."""
+    rows, name = _row_dtype(plan.image_dtype), plan.reduction.name
+    if not (name in RELATIVE or (name in ("sum", "avg") and rows.kind == "f")):
+        return ()
+    natural = plan.dtype if plan.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    pixel, natural, out = (f"skpool::{type_of(dtype)}" for dtype in (plan.image_dtype, natural, plan.dtype))
+    singles = name not in RELATIVE and rows.itemsize == 4 and plan.dtype != np.float64
+    sums = f"skpool::SumOf{'Singles' if singles else 'Doubles'}"
+    if name in RELATIVE:
+        mapped = f"skpool::Exponentials<skpool::{_MAPPED[name]}<{pixel}, {natural}>>"
+    else:
+        mapped = f"skpool::{'Summed' if name == 'sum' else 'Averaged'}<{pixel}, {natural}>"
+    return (
+        f"skpool::sum_regions<{sums}, {mapped}, {out}>",
+        f"skpool::sum_segments<{sums}, {mapped}>",
+        f"skpool::join_segments<{sums}, {mapped}, {out}>",
+    )
+
+
+def pool(plan, label_image, spans, image, mask=None, indices=False, labels=None):
     """Fold regions on the device of the image, on the current stream.
 
     Parameters
@@ -98,6 +179,8 @@ def pool(plan, label_image, spans, image, mask=None, indices=False):
         Of the image's shape, or of its spatial axes.
     indices : bool
         Whether places are asked for.
+    labels : ndarray of uint64 or None
+        The labels asked for, if they were given, less those that the image cannot have.
 
     Returns
     -------
@@ -127,8 +210,28 @@ def pool(plan, label_image, spans, image, mask=None, indices=False):
         )
         outputs = (out, places if indices else NOTHING, table)
         sizes = (np.int64(channels), np.int64(inner), np.int64(is_shared))
-        launch_kernel(_FILE, (kernel,), device, 0, out.size * THREADS, (*inputs, *outputs, *sizes))
+        if sums := kernels_of_sums(plan):
+            known = NOTHING
+            if plan.reduction.name in RELATIVE:
+                known = pool(_extremum_of(plan), label_image, spans, image, mask, labels=labels)[0]
+            _add_up(plan, sums, label_image.block(labels), (*inputs, known), out, table, sizes)
+        else:
+            launch_kernel(_FILE, (kernel,), device, 0, out.size * THREADS, (*inputs, *outputs, *sizes))
     return out, places
+
+
+def _add_up(plan, kernels, block, inputs, out, table, sizes):
+    """Sums of floats, and what is made of them, by blocks of pixels as the CPU has them."""
+    _, _, order, _, known = inputs
+    device, blocks, channels = out.device.id, max(-(-order.size // block), 1), sizes[0]
+    if out.size >= LEAST_REGIONS or out.size * blocks > MOST_SEGMENTS:
+        arguments = (*inputs, out, table, *sizes, np.int64(block))
+        launch_kernel(_FILE, kernels[:1], device, 0, out.size, arguments)
+        return
+    space = empty((out.size * blocks * (5 if plan.reduction.name == "soft" else 3),), np.float64, out)
+    arguments = (*inputs, space, table, *sizes, np.int64(block), np.int64(blocks))
+    launch_kernel(_FILE, kernels[1:], device, 0, out.size * blocks, arguments)
+    launch_kernel(_FILE, kernels[1:], device, 1, out.size, (space, known, out, table, channels, np.int64(blocks)))
 
 
 def paint(labels, rows, label_image, values, fill, background):
@@ -181,6 +284,11 @@ def paint(labels, rows, label_image, values, fill, background):
 def _limits(dtype):
     limits = np.iinfo(dtype)
     return limits.min, limits.max
+
+
+def name_of_measure(labels):
+    """The kernel that measures chunks of labels of some type."""
+    return f"skpool::measure_chunks<skpool::{type_of(labels)}>"
 
 
 def name_of_paint(labels, values):

@@ -35,7 +35,8 @@ _LEAST_BLOCK, _MOST_BLOCK, _BLOCKS = 2**14, 2**18, 64
 #: A block has at least so many pixels for each place of its table.
 _PIXELS_PER_PLACE = 4
 
-#: Chunks of pixels from one that is looked at for a guess to the next.
+#: Pixels of a chunk, as kernels/labels.pyx has it, and chunks from one that is looked at for a guess to the next.
+CHUNK = 1024
 _SAMPLED = 61
 
 #: A dense table may always be so long; else at most as long as the image.
@@ -75,25 +76,15 @@ class Layout:
     keys: np.ndarray | None = None
 
 
-class LabelImage:
-    """A label image and the groups that its pixels fall into.
+class Layouts:
+    """How the groups of a label image may be laid out.
 
-    Parameters
+    Attributes
     ----------
-    image : ndarray
-        Boolean or integer, any layout.
-    workers : int or None
-        See `skpool.threads`.
+    dtype : numpy.dtype
+        Of the labels, as integers.
+    pixels : int
     """
-
-    def __init__(self, image, workers):
-        load = cpu._load_key(cpu._row_dtype(image.dtype), image.dtype)
-        self.dtype = cpu._row_dtype(image.dtype)
-        self.pixels = image.size
-        self.workers = threads.worker_count(workers, image.nbytes)
-        functions = {name: _FUNCTIONS[name, self.dtype.name] for name in ("index", "range", "key")}
-        functions["load"] = cpu._FUNCTIONS.common[load]
-        self.kernel = kernels.Labels(image[..., None], functions, _is_plain(load), image.dtype.itemsize)
 
     def layouts(self, labels=None):
         """Layouts to be tried in this order, for all labels or for those given; the last one never fails."""
@@ -114,12 +105,6 @@ class LabelImage:
         if size * _PIXELS_PER_PLACE <= block and not exact:
             yield replace(self._uniform(block, low, size), most=2 * block // _PIXELS_PER_PLACE)
         yield self._measured(block, extremes if exact else self._ranges(block, 1))
-
-    def _ranges(self, block, every):
-        """The lowest and the highest label of each block, from every so manyth chunk."""
-        extremes = np.empty((-(-self.pixels // block), 2), np.uint64)
-        self.kernel.ranges(extremes, block, every, self.workers)
-        return extremes.view(np.int64) if self.dtype.kind == "i" else extremes
 
     def _uniform(self, block, low, size):
         """The same table for all blocks, which are made long enough for it."""
@@ -142,14 +127,12 @@ class LabelImage:
 
     def _sparse(self, block):
         """A hash of all labels."""
-        keys = np.frombuffer(self.kernel.distinct(block, self.workers), np.uint64)
-        keys = np.sort(keys.view(np.int64 if self.dtype.kind == "i" else np.uint64))
-        return self._hashed(block, keys)
+        return self._hashed(block, self._distinct(block))
 
     def _hashed(self, block, keys):
         if keys.size >= _MOST_LABELS:
             raise ValueError(f"`label_image` must have fewer than {_MOST_LABELS} labels, got {keys.size}")
-        self.kernel.use_keys(np.ascontiguousarray(keys), keys.size)
+        self._use(keys)
         return replace(self._uniform(block, 0, _places(keys.size)), keys=keys)
 
     def _given(self, labels, block):
@@ -160,6 +143,42 @@ class LabelImage:
         if high - low >= max(_DENSE, self.pixels):
             return self._hashed(block, labels)
         return self._uniform(block, low, _places(high - low))
+
+
+class LabelImage(Layouts):
+    """A label image and the groups that its pixels fall into.
+
+    Parameters
+    ----------
+    image : ndarray
+        Boolean or integer, any layout.
+    workers : int or None
+        See `skpool.threads`.
+    """
+
+    def __init__(self, image, workers):
+        load = cpu._load_key(cpu._row_dtype(image.dtype), image.dtype)
+        self.dtype = cpu._row_dtype(image.dtype)
+        self.pixels = image.size
+        self.workers = threads.worker_count(workers, image.nbytes)
+        functions = {name: _FUNCTIONS[name, self.dtype.name] for name in ("index", "range", "key")}
+        functions["load"] = cpu._FUNCTIONS.common[load]
+        self.kernel = kernels.Labels(image[..., None], functions, _is_plain(load), image.dtype.itemsize)
+
+    def _ranges(self, block, every):
+        """The lowest and the highest label of each block, from every so manyth chunk."""
+        extremes = np.empty((-(-self.pixels // block), 2), np.uint64)
+        self.kernel.ranges(extremes, block, every, self.workers)
+        return extremes.view(np.int64) if self.dtype.kind == "i" else extremes
+
+    def _distinct(self, block):
+        """All labels, ascending."""
+        keys = np.frombuffer(self.kernel.distinct(block, self.workers), np.uint64)
+        return np.sort(keys.view(np.int64 if self.dtype.kind == "i" else np.uint64))
+
+    def _use(self, keys):
+        """Look labels up among these."""
+        self.kernel.use_keys(np.ascontiguousarray(keys), keys.size)
 
 
 def _is_plain(load):

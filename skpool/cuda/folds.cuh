@@ -69,6 +69,18 @@ template <class R> struct Tree<R, DEEPEST> {
     }
 };
 
+// What gathers neighbours: a tree, or one state where their order does not matter.
+template <class R, int Depth, bool Ordered = R::ordered> struct Chain {
+    typedef typename R::State State;
+    State state;
+    DEVICE Chain(const R& reduction) : state(reduction.identity()) {}
+    DEVICE void push(const R& reduction, State next) { state = reduction.join(state, next); }
+    DEVICE State finish(const R&) const { return state; }
+};
+template <class R, int Depth> struct Chain<R, Depth, true> : Tree<R, Depth> {
+    DEVICE Chain(const R&) {}
+};
+
 template <class State> struct Node {
     State state;
     int64 count;
@@ -153,5 +165,11 @@ DEVICE void write(const Plan& plan, char* out, Natural value, int64 count) {
 
 template <class State> DEVICE int64 index_of(const State&) { return -1; }
 template <class Row> DEVICE int64 index_of(const Placed<Row>& state) { return state.index; }
+
+// A state of another window, as one `taps` columns further on in its own.
+template <class State> DEVICE State moved(const State& state, int64) { return state; }
+template <class Row> DEVICE Placed<Row> moved(const Placed<Row>& state, int64 taps) {
+    return Placed<Row>{state.value, state.place < 0 ? -1 : state.place + taps, state.index};
+}
 
 }  // namespace skpool

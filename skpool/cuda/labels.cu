@@ -1,9 +1,10 @@
 // Labelled regions: one block of threads for each channel of each region, over its pixels as they were sorted by label.
 //
-// The pixels of a region come in row-major order, and are folded by the tree of all folds: each thread takes a run of
-// them, a power of two long, then neighbours are joined. So results depend on nothing but the region. Bytes moved for
-// each pixel and channel: the pixel and its place, 8 bytes. Regions are as fast as blocks are many: one region alone
-// keeps one multiprocessor busy.
+// The pixels of a region come in row-major order, and are folded by the tree of all folds: each thread takes a run
+// of them, a power of two long, then neighbours are joined. So results depend on nothing but the region, and
+// whatever rounds does so otherwise than on the CPU, which knows no order of a region: sums of floats are done again
+// below. Bytes moved for each pixel and channel: the pixel and its place, 8 bytes. Regions are as fast as blocks are
+// many: one region alone keeps one multiprocessor busy.
 #include "folds.cuh"
 
 namespace skpool {
@@ -87,6 +88,284 @@ __global__ void pool_regions(
             const Node<typename R::State>& node = nodes[0];
             write<Out>(plan, out + i * (int64) sizeof(Out), reduction.finish(node.state, node.count, false), node.count);
             if (R::indexed) places[i] = node.count < plan.minimum ? -1 : index_of(node.state);
+        }
+        __syncthreads();
+    }
+}
+
+// --- sums of floats and what is made of them, in the order of the CPU (kernels/labels.pyx)
+//
+// The CPU gives each block of pixels of the image a sum for each region, and adds these up. A thread makes the sum of one
+// block, a segment of the region's pixels: one after the other, but for steps of 16 pixels that lie wholly in the region,
+// which are added in lanes of 8. So the bits are the CPU's, and what can be shared are segments: one region of an image
+// of 64 blocks keeps 64 threads busy. Bytes moved for each pixel and channel: those above; a thread reads neighbours,
+// which come from its caches. Regions in plenty take one launch, a thread for each; few take two, their sums between.
+
+enum { STEP = 16, LANES = 8, CHUNK = 1024 };
+
+DEVICE double sum_of_lanes(const double* lanes) {
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+// Float32 in a float64 total. Steps that follow each other share their lanes.
+struct SumOfSingles {
+    double total, lanes[LANES];
+    bool is_open;
+
+    DEVICE SumOfSingles() : total(0), is_open(false) {}
+    DEVICE void add(double value) { total += value; }
+    DEVICE void add_step(const double* values) {
+#pragma unroll
+        for (int k = 0; k < LANES; k++) lanes[k] = ((is_open ? lanes[k] : 0.0) + values[k]) + values[k + LANES];
+        is_open = true;
+    }
+    DEVICE void close() {
+        if (is_open) total += sum_of_lanes(lanes);
+        is_open = false;
+    }
+    DEVICE void join(double later, double) { total += later; }
+    DEVICE double lacking() const { return 0; }
+    DEVICE double value() const { return total; }
+};
+
+// Knuth's sum: what rounding takes from either term is kept.
+struct SumOfDoubles {
+    double total, rest;
+
+    DEVICE SumOfDoubles() : total(0), rest(0) {}
+    DEVICE void add(double value) {
+        double before = total, after = before + value, taken = after - before;
+        total = after;
+        rest = rest + ((before - (after - taken)) + (value - taken));
+    }
+    DEVICE void add_step(const double* values) {
+        double lanes[LANES];
+#pragma unroll
+        for (int k = 0; k < LANES; k++) lanes[k] = values[k] + values[k + LANES];
+        add(sum_of_lanes(lanes));
+    }
+    DEVICE void close() {}
+    DEVICE void join(double later, double lacks) {
+        add(later);
+        rest += lacks;
+    }
+    DEVICE double lacking() const { return rest; }
+    DEVICE double value() const { return is_nan(total) || is_infinite(total) ? total : total + rest; }
+};
+
+// What is added up: pixels, for their sum
+template <class PixelType, class NaturalType> struct Summed {
+    typedef PixelType Pixel;
+    typedef NaturalType Natural;
+    enum { PLANES = 1 };
+    DEVICE Summed(const Plan&, const char*, int64) {}
+    DEVICE void map(const Sample<typename Stored<Pixel>::row>& sample, double* planes) const {
+        planes[0] = (double) sample.value;
+    }
+    DEVICE Natural finish(const double* totals, int64) const {
+        return Narrow<Natural, double>::from(totals[0], Natural());
+    }
+};
+
+// or average,
+template <class Pixel, class Natural> struct Averaged : Summed<Pixel, Natural> {
+    double divisor;
+    DEVICE Averaged(const Plan& plan, const char* known, int64 i)
+        : Summed<Pixel, Natural>(plan, known, i), divisor(plan.divisor) {}
+    DEVICE Natural finish(const double* totals, int64 count) const {
+        double number = divisor != 0 ? divisor : (double) count;
+        return Narrow<Natural, double>::from(totals[0] / number, Natural());
+    }
+};
+
+// or exponentials relative to the largest one, which is that of a known extremum.
+template <class R> struct Exponentials {
+    typedef typename R::Pixel Pixel;
+    typedef typename R::Natural Natural;
+    typedef typename R::State State;
+    enum { PLANES = sizeof(State) / 8 - 1 };
+    R reduction;
+    State nothing;
+
+    DEVICE Exponentials(const Plan& plan, const char* known, int64 i) : reduction(plan), nothing(reduction.identity()) {
+        Sample<typename R::Row> extremum;
+        extremum.value = Stored<Pixel>::read(((const Pixel*) known)[i]);
+        nothing.top = reduction.lift(extremum).top;
+    }
+    DEVICE void map(const Sample<typename R::Row>& sample, double* planes) const {
+        parted(reduction.join(nothing, reduction.lift(sample)), planes);
+    }
+    static DEVICE void parted(const Exponential& state, double* planes) { planes[0] = state.sum; }
+    static DEVICE void parted(const Weighed& state, double* planes) {
+        planes[0] = state.sum;
+        planes[1] = state.value;
+    }
+    static DEVICE void joined(Exponential& state, const double* totals) { state.sum = totals[0]; }
+    static DEVICE void joined(Weighed& state, const double* totals) {
+        state.sum = totals[0];
+        state.value = totals[1];
+    }
+    DEVICE Natural finish(const double* totals, int64 count) const {
+        State state = nothing;
+        joined(state, totals);
+        return reduction.finish(state, count, false);
+    }
+};
+
+template <int Planes> struct Segment {
+    double total[Planes], rest[Planes];
+    int64 count;
+};
+
+// Add up the pixels of a region below pixel `limit`; `place` goes on to the first one that is not.
+template <class Sum, class Map>
+DEVICE Segment<Map::PLANES> sum_of(
+    const Map& mapped, const Region<typename Map::Pixel>& region, int64& place, int64 stop, int64 limit
+) {
+    enum { PLANES = Map::PLANES };
+    Sum sums[PLANES];
+    int64 count = 0, next = -1;
+    while (place < stop && region.order[place] < limit) {
+        int64 pixel = region.order[place];
+        bool is_step = pixel % STEP == 0 && place + STEP <= stop && region.order[place + STEP - 1] == pixel + STEP - 1;
+        double values[PLANES][STEP], planes[PLANES];
+        uint32 counted = 0;
+        int found = is_step ? STEP : 1;
+#pragma unroll
+        for (int k = 0; k < STEP; k++) {
+            if (k >= found) break;
+            Sample<typename Stored<typename Map::Pixel>::row> sample = region.sample(place + k);
+            mapped.map(sample, planes);
+#pragma unroll
+            for (int p = 0; p < PLANES; p++) values[p][k] = planes[p];
+            counted |= (uint32) sample.counts << k;
+            count += sample.counts;
+        }
+        bool is_whole = counted == 0xffff, goes_on = is_whole && pixel == next && pixel % CHUNK;
+#pragma unroll
+        for (int p = 0; p < PLANES; p++) {
+            if (!goes_on) sums[p].close();
+            if (is_whole) {
+                sums[p].add_step(values[p]);
+                continue;
+            }
+#pragma unroll
+            for (int k = 0; k < STEP; k++) {
+                if ((counted >> k) & 1) sums[p].add(values[p][k]);
+            }
+        }
+        if (is_whole) next = pixel + STEP;
+        place += found;
+    }
+    Segment<PLANES> segment;
+    for (int p = 0; p < PLANES; p++) {
+        sums[p].close();
+        segment.total[p] = sums[p].total;
+        segment.rest[p] = sums[p].lacking();
+    }
+    segment.count = count;
+    return segment;
+}
+
+// The sums of a region, segment by segment, and its result.
+template <class Sum, class Map> struct Joined {
+    Sum sums[Map::PLANES];
+    int64 count;
+
+    DEVICE Joined() : count(0) {}
+    DEVICE void take(const Segment<Map::PLANES>& segment) {
+        for (int p = 0; segment.count && p < Map::PLANES; p++) sums[p].join(segment.total[p], segment.rest[p]);
+        count += segment.count;
+    }
+    template <class Out> DEVICE void finish(const Map& mapped, const Plan& plan, char* out) const {
+        double totals[Map::PLANES];
+        for (int p = 0; p < Map::PLANES; p++) totals[p] = sums[p].value();
+        write<Out>(plan, out, mapped.finish(totals, count), count);
+    }
+};
+
+template <class Sum, class Map, class Out>
+__global__ void sum_regions(
+    const char* image, const char* mask, const int64* order, const int64* spans, const char* known, char* out,
+    const Plan* words, int64 channels, int64 inner, int64 mask_is_shared, int64 block
+) {
+    const Plan& plan = *words;
+    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
+        int64 channel, beside, row = divided(i, channels, &channel), place = spans[2 * row], stop = spans[2 * row + 1];
+        Region<typename Map::Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
+        Map mapped(plan, known, i);
+        Joined<Sum, Map> joined;
+        while (place < stop) {
+            int64 limit = (divided(order[place], block, &beside) + 1) * block;
+            joined.take(sum_of<Sum>(mapped, region, place, stop, limit));
+        }
+        joined.template finish<Out>(mapped, plan, out + i * (int64) sizeof(Out));
+    }
+}
+
+template <class Sum, class Map>
+__global__ void sum_segments(
+    const char* image, const char* mask, const int64* order, const int64* spans, const char* known,
+    Segment<Map::PLANES>* space, const Plan* words, int64 channels, int64 inner, int64 mask_is_shared, int64 block,
+    int64 blocks
+) {
+    const Plan& plan = *words;
+    int64 items = plan.outputs * blocks;
+    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < items; i += (int64) gridDim.x * blockDim.x) {
+        int64 channel, number, row = divided(divided(i, channels, &channel), blocks, &number);
+        int64 low = spans[2 * row], stop = spans[2 * row + 1], high = stop;
+        while (low < high) {  // to the first pixel of the block
+            int64 middle = low + (high - low) / 2;
+            if (order[middle] < number * block) low = middle + 1;
+            else high = middle;
+        }
+        Region<typename Map::Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
+        Map mapped(plan, known, row * channels + channel);
+        space[i] = sum_of<Sum>(mapped, region, low, stop, (number + 1) * block);
+    }
+}
+
+template <class Sum, class Map, class Out>
+__global__ void join_segments(
+    const Segment<Map::PLANES>* space, const char* known, char* out, const Plan* words, int64 channels, int64 blocks
+) {
+    const Plan& plan = *words;
+    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
+        int64 channel, row = divided(i, channels, &channel);
+        Map mapped(plan, known, i);
+        Joined<Sum, Map> joined;
+        for (int64 number = 0; number < blocks; number++) {
+            joined.take(space[(row * blocks + number) * channels + channel]);
+        }
+        joined.template finish<Out>(mapped, plan, out + i * (int64) sizeof(Out));
+    }
+}
+
+// The lowest and the highest label of each chunk of pixels: a block of threads for each.
+template <class Label> __global__ void measure_chunks(const Label* labels, Label* ranges, int64 pixels) {
+    __shared__ Label lows[THREADS], highs[THREADS];
+    for (int64 chunk = blockIdx.x; chunk * CHUNK < pixels; chunk += gridDim.x) {
+        int64 first = chunk * CHUNK, stop = first + CHUNK < pixels ? first + CHUNK : pixels;
+        int64 own = first + threadIdx.x < stop ? first + threadIdx.x : first;
+        Label low = labels[own], high = low;
+        for (int64 pixel = own; pixel < stop; pixel += THREADS) {
+            low = labels[pixel] < low ? labels[pixel] : low;
+            high = labels[pixel] > high ? labels[pixel] : high;
+        }
+        lows[threadIdx.x] = low;
+        highs[threadIdx.x] = high;
+        __syncthreads();
+        for (unsigned half = THREADS / 2; half > 0; half /= 2) {
+            if (threadIdx.x < half) {
+                Label lower = lows[threadIdx.x + half], higher = highs[threadIdx.x + half];
+                if (lower < lows[threadIdx.x]) lows[threadIdx.x] = lower;
+                if (higher > highs[threadIdx.x]) highs[threadIdx.x] = higher;
+            }
+            __syncthreads();
+        }
+        if (threadIdx.x == 0) {
+            ranges[2 * chunk] = lows[0];
+            ranges[2 * chunk + 1] = highs[0];
         }
         __syncthreads();
     }

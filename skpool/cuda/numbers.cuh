@@ -254,5 +254,12 @@ template <class T> DEVICE T from_word(uint64 word) {
     for (int i = 0; i < (int) sizeof(T); i++) target[i] = source[i];
     return value;
 }
+template <class T> DEVICE uint64 to_word(T value) {
+    uint64 word = 0;
+    const char* source = (const char*) &value;
+    char* target = (char*) &word;
+    for (int i = 0; i < (int) sizeof(T); i++) target[i] = source[i];
+    return word;
+}
 
 }  // namespace skpool

@@ -25,7 +25,8 @@ struct Plan {
     int64 minimum;                  // samples that a window must count
     int64 omits;                    // NaN counts as masked
     int64 taps, taps_found;         // table of the places of a footprint's taps in the window, and how many
-    int64 part, parts, positions;   // of windows cut into parts: rows of a part, parts, and columns of a window
+    int64 part, parts;              // of windows cut into parts: rows of a part, and parts
+    int64 positions;                // columns of a window; of windows in two passes, under all those of a row
     int64 channels;                 // number of the last axis
     int64 low, high, weight;        // tables of ranks and weights by count
     int64 treats_apart;             // `apart` is a sample that is treated apart
@@ -128,6 +129,10 @@ template <class Pixel, int Leading> struct Window {
     }
 
     DEVICE bool masked() const { return mask != 0 || plan.omits; }
+
+    // Go so many positions on, along the columns.
+    DEVICE void move(int64 positions) { runs[Leading].start += positions; }
+
     DEVICE const Run& columns() const { return runs[Leading]; }
 
     DEVICE void add(Line& line, int a, int64 tap, int64& scale, int64& place_scale) const {

@@ -13,7 +13,16 @@ HERE = Path(__file__).parent
 
 #: Tests of one function that run unless all are asked for; fewer where each compiles many kernels.
 MOST = 3
-FEWER = {"test_kernels_compile_and_keep_their_numbers_in_registers": 1, "test_no_number_is_flushed_or_fused": 1}
+FEWER = {
+    "test_kernels_compile_and_keep_their_numbers_in_registers": 1,
+    "test_no_number_is_flushed_or_fused": 1,
+    "test_areas": 1,
+    "test_whole_images_with_weights": 1,
+    "test_pixels_with_weights": 1,
+    "test_quads": 2,
+    "test_two_passes": 2,
+    "test_large_windows_that_overlap": 2,
+}
 #: Files of which no test compiles a kernel, and so all run.
 CHEAP = ("test_standin.py",)
 

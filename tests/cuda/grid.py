@@ -68,6 +68,8 @@ def fits(image, keywords):
 #: Calls that wait for nothing, and may be captured in a graph once their kernels and tables are on the device.
 CAPTURED = {
     "windows": lambda image: skpool.max_pool(image, 3, stride=2, return_indices=True),
+    "quads": skpool.max_pool,
+    "passes": lambda image: skpool.avg_pool(image, 9, stride=1, nan_policy="omit"),
     "averages": lambda image: skpool.avg_pool(image, 3, padding=1, nan_policy="omit"),
     "parts": lambda image: skpool.global_pool(image, "std"),
     "order": lambda image: skpool.median_pool(image, 3),
@@ -75,6 +77,7 @@ CAPTURED = {
     "adaptive": lambda image: skpool.adaptive_avg_pool(image, (3, 4)),
     "weights": lambda image: skpool.weighted_avg_pool(image, [[1, 3], [2, 2]]),
     "spread": lambda image: skpool.avg_unpool(image, (80, 120), 2),
+    "boxes": lambda image: skpool.roi_align(image, [[0, 0, 9.5, 20], [4, 3, 30, 50]], 4),
     "corners": lambda image: skpool.corner_pool(image, "top_left"),
     "strips": lambda image: skpool.strip_pool(image, 0),
 }

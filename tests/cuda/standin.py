@@ -27,10 +27,10 @@ GUARD_BYTE = 0xA5
 
 
 #: NumPy's functions that may be called with arrays on a device, which hand them over to CuPy's of the same name.
-FUNCTIONS = ("concatenate", "moveaxis", "ndim", "shape", "where")
+FUNCTIONS = ("broadcast_to", "concatenate", "expand_dims", "moveaxis", "ndim", "shape", "where")
 UFUNCS = (
     *("not_equal", "greater_equal", "greater", "less", "multiply", "divide", "subtract"),
-    *("bitwise_and", "invert"),
+    *("bitwise_and", "invert", "isfinite", "isnan"),
 )
 
 
@@ -150,6 +150,9 @@ class ndarray:
 
     def any(self):
         return ndarray(np.asarray(self._host.any()))
+
+    def all(self):
+        return ndarray(np.asarray(self._host.all()))
 
     def fill(self, value):
         self._host.fill(value)

@@ -18,7 +18,7 @@ from images import LAYOUTS, generator, image_of
 from plans import required, sliding_plan
 
 import skpool
-from skpool import pooling
+from skpool import adaptive, pooling
 from skpool.backends import cpu, gpu
 from skpool.reductions import REDUCTIONS
 
@@ -156,11 +156,70 @@ def test_adaptive(name, outputs, bins):
     same(skpool.adaptive_pool, image_of(generator(name), (10, 13), "float32"), outputs, name, bins=bins)
 
 
+@pytest.mark.parametrize("outputs", [3, (None, 4), (12, 20), 1, (9, 11)])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "uint64", "float16", "float32", "float64"])
+def test_areas(dtype, outputs, cupy):
+    rng = generator("areas", dtype, outputs)
+    for axis, nan_policy in ((None, "propagate"), (0, "omit"), (-1, "propagate")):
+        cupy.log.backwards = axis is None
+        image = image_of(rng, (9, 11) if axis is None else (9, 11, 3), dtype)
+        image = image if axis is None else np.moveaxis(image, -1, axis)
+        keywords = {"bins": "area", "channel_axis": axis, "nan_policy": nan_policy, "min_count": 2}
+        with np.errstate(all="ignore"):
+            same(skpool.adaptive_avg_pool, image, outputs, **keywords)
+            same(skpool.adaptive_avg_pool, image, outputs, mask=rng.random((9, 11)) < 0.7, dtype="float32", **keywords)
+    same(skpool.adaptive_avg_pool, np.zeros((0, 4), dtype), 2, bins="area")
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float32", "float64"])
+def test_whole_images_with_weights(dtype, axis):
+    rng = generator("global weights", dtype, axis)
+    for shape, block in (((40, 31), 2**16), ((130, 70), 2**10), ((0, 4), 2**16)):
+        image = image_of(rng, shape if axis is None else (*shape, 3), dtype)
+        image = image if axis is None else np.moveaxis(image, -1, axis)
+        weights = rng.random(shape) * (rng.random(shape) < 0.9)
+        for nan_policy, mask in (("propagate", None), ("omit", rng.random(shape) < 0.9)):
+            keywords = {"channel_axis": axis, "nan_policy": nan_policy}
+            with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+                patch.setattr(adaptive, "_BLOCK", block)
+                expected = skpool.global_avg_pool(image, weights=weights, mask=mask, **keywords)
+                arrays = {"weights": on_device(weights), "mask": on_device(mask)}
+                found = skpool.global_avg_pool(on_device(image), **arrays, **keywords)
+            same_bits(found, np.asarray(expected))
+
+
 @pytest.mark.parametrize("overlapping", [False, True])
 def test_fractional(overlapping):
     image = image_of(generator("fractional"), (23, 31, 2), "float32")
     keywords = {"rng": 3, "overlapping": overlapping, "return_indices": True, "channel_axis": -1}
     same(skpool.fractional_max_pool, image, ratio=1.5, **keywords)
+
+
+@pytest.mark.parametrize("mode", ["ignore", "constant", "reflect"])
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float32"])
+def test_pixels_with_weights(dtype, mode, cupy):
+    """Also of subnormal numbers, which CuPy's own kernels lose."""
+    rng = generator("image weights", dtype, mode)
+    image = image_of(rng, (9, 11, 3), dtype)
+    if dtype == "float32":
+        image[:2] = rng.integers(1, 9, (2, 11, 3)).astype("uint32").view("float32")
+    weights = rng.random((9, 11)) * (rng.random((9, 11)) < 0.8)
+    taps = [[1, 2, 1], [0, 3, -1]]
+    for number, given in enumerate((weights, weights[..., None] * [1, 2, 0], weights > 0.5)):
+        keywords = {"mode": mode, "padding": ((0, 1), (1, 1)), "stride": 2, "channel_axis": -1, "min_count": number + 1}
+        keywords |= {"nan_policy": ("propagate", "omit")[number % 2]}
+        mask = rng.random((9, 11)) < 0.8 if number else None
+        expected = skpool.weighted_avg_pool(image, taps, image_weights=given, mask=mask, **keywords)
+        arrays = {"image_weights": on_device(given), "mask": on_device(mask)}
+        cupy.log.clear()
+        found = skpool.weighted_avg_pool(on_device(image), taps, **arrays, **keywords)
+        assert cupy.log.waits == 1
+        same_bits(found, expected)
+    with pytest.raises(ValueError, match="`image_weights` must be finite and >= 0"):
+        skpool.weighted_avg_pool(on_device(image), taps, image_weights=on_device(-weights), channel_axis=-1)
+    with pytest.raises(TypeError, match="`image_weights` must be on the device of `image`, got ndarray"):
+        skpool.weighted_avg_pool(on_device(image), taps, image_weights=weights, channel_axis=-1)
 
 
 @pytest.mark.parametrize("rule", ["adaptive", "he2014"])
@@ -350,12 +409,9 @@ def test_more_elements_than_32_bits_tell(cupy):
 
 
 CALLS = {
-    "weighted_avg_pool": lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2)), image_weights=image),
     "block_reduce": lambda image: skpool.block_reduce(image),
     "downscale_local_mean": lambda image: skpool.downscale_local_mean(image, 2),
-    "adaptive_pool": lambda image: skpool.adaptive_pool(image, 2, bins="area"),
     "global_pool": lambda image: skpool.global_pool(image, "top_k_avg", k=2),
-    "global_pool with weights": lambda image: skpool.global_pool(image, weights=np.ones((8, 8))),
     "pool_pyramid": lambda image: skpool.pool_pyramid(image, reduction="mode", preserve_labels=True),
 }
 
@@ -401,7 +457,7 @@ def test_the_registry_the_cpu_and_the_sources_have_the_same_names():
         == set(cpu._RECIPES) - {"weighted_avg"} | set(gpu._MAPPED) - {"largest_magnitude"}
     )
     plans = [sliding_plan((8, 8), np.dtype("float32"), name, window_shape=2, **required(name)) for name in REDUCTIONS]
-    used = {re.search(r"<skpool::(\w+)<", gpu.kernels_of(plan).whole)[1] for plan in plans}
+    used = {re.search(r"<skpool::(\w+)<", gpu.kernels_of(plan).names[0])[1] for plan in plans}
     used |= {*gpu._MAPPED.values(), *gpu.ORDERED.values(), "ArgMax", "ArgMin", "AvgOfSingles"}
     text = "".join(path.read_text() for path in gpu.SOURCES.glob("*.cu*"))
     # Structs of one pixel type and, some of them, a result's: those that are named in kernels.

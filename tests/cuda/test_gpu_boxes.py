@@ -87,6 +87,19 @@ def test_boxes_may_lie_on_the_device_and_are_fetched_once(cupy):
     assert (cupy.log.waits, len(cupy.log.launches)) == (0, 1)
 
 
+def test_edges_of_few_boxes_are_kept_on_the_device(cupy):
+    image, boxes = np.arange(48.0).reshape(6, 8), np.array([[0, 0, 4, 4], [1.5, 2, 5, 8]])
+    device = on_device(image)
+    many = np.resize(boxes, (1025, 4))
+    calls = ((boxes, None), (boxes.copy(), 0), (boxes.tolist(), 0), (boxes[::-1], 1), (boxes, 0))
+    for given, uploads in (*calls, (many, None), (many, 1), (many, 1)):
+        cupy.log.clear()
+        found = skpool.precise_roi_pool(device, given, 2)
+        assert cupy.log.waits == 0
+        assert uploads in (None, cupy.log.uploads)
+        same_bits(found, skpool.precise_roi_pool(image, given, 2))
+
+
 @pytest.mark.parametrize("shape", [(0, 5), (5, 0), (5, 4, 0)])
 def test_boxes_without_pixels(shape, cupy):
     image = np.zeros(shape, np.float32)

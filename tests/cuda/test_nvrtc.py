@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from plans import required, sliding_plan
 
-from skpool.backends import gpu, gpu_boxes, gpu_corners, gpu_labels, gpu_unpool
+from skpool.backends import gpu, gpu_area, gpu_boxes, gpu_corners, gpu_labels, gpu_unpool
 from skpool.boxes import POOL_REDUCTIONS
 from skpool.plan import make_plan
 from skpool.reductions import REDUCTIONS, as_sum
@@ -62,12 +62,26 @@ def plans(name, dtypes):
     for size in (5, 17, 40) if name in gpu.STRUCTS else (3, 5):
         for parameters in OTHERS.get(name, ({},)):
             yield sliding_plan((80, 80), np.dtype("float32"), name, window_shape=size, **required(name), **parameters)
+    if name in gpu.STRUCTS:  # two passes
+        for dtype in ("uint8", "float32"):
+            yield sliding_plan((80, 80), np.dtype(dtype), name, window_shape=9, stride=1, **required(name))
+
+
+#: Images whose windows of 2 x 2 are read in vectors: of no channels, of some, and of many.
+QUADS = (((8, 8), None), ((8, 8, 3), -1), ((8, 8, 32), -1))
 
 
 def _windows(name, dtypes):
     for plan in plans(name, dtypes):
         for indices in (False, True)[: 1 + REDUCTIONS[name].indices]:
-            kernels = gpu.kernels_of(plan, indices)
+            for counted in (False, True):
+                kernels = gpu.kernels_of(plan, indices, counted)
+                yield kernels.file, kernels.names
+    if name in gpu.QUADS:
+        for number, dtype in enumerate(dtypes):
+            shape, axis = QUADS[number % len(QUADS)]
+            plan = sliding_plan(shape, np.dtype(dtype), name, window_shape=2, channel_axis=axis)
+            kernels = gpu.kernels_of(plan, False, False, (16, 8)[number % 2])
             yield kernels.file, kernels.names
 
 
@@ -90,8 +104,11 @@ def _regions(dtypes):
         for name in gpu.STRUCTS:
             for indices in (False, True)[: 1 + REDUCTIONS[name].indices]:
                 yield "labels.cu", (gpu_labels.checked_kernel(sliding_plan((8, 8), dtype, name), indices)[0],)
+        relative = {"uint8": [("soft", None)], "float64": [("logsumexp", "float32")]}.get(dtype.name, [])
+        for name, out in (("sum", None), ("avg", "float64"), *relative):
+            yield "labels.cu", gpu_labels.kernels_of_sums(sliding_plan((8, 8), dtype, name, window_shape=1, dtype=out))
         if dtype.kind in "iu":
-            yield "labels.cu", (gpu_labels.name_of_paint(dtype, dtype),)
+            yield "labels.cu", (gpu_labels.name_of_paint(dtype, dtype), gpu_labels.name_of_measure(dtype))
 
 
 def _boxes(dtypes):
@@ -108,6 +125,11 @@ def _boxes(dtypes):
             yield "boxes.cu", rule.kernels
 
 
+def _areas(dtypes):
+    for dtype in map(np.dtype, dtypes):
+        yield "area.cu", (gpu_area.name_of(dtype),)
+
+
 def _corners(dtypes):
     for dtype in map(np.dtype, dtypes):
         yield "corners.cu", gpu_corners.names_of(dtype, dtype, 1)
@@ -121,6 +143,7 @@ KERNELS = {name: functools.partial(_windows, name) for name in gpu.COVERED} | {
     "regions": _regions,
     "boxes": _boxes,
     "corners": _corners,
+    "areas": _areas,
 }
 
 
@@ -155,10 +178,25 @@ def test_kernels_compile_and_keep_their_numbers_in_registers(name, architecture,
         spills = [int(number) for number in re.findall(r"(\d+) bytes spill", said)]
         assert len(spills) == 2 * len(names)
         assert not any(spills)
+        if file == "quads.cu":  # nor do pixels pass through memory on their way
+            assert not any(int(number) for number in re.findall(r"(\d+) bytes stack frame", said))
         most = max(most, *(int(number) for number in re.findall(r"Used (\d+) registers", said)))
     with capsys.disabled():
         print(f"\n{name}, sm_{architecture}: at most {most} registers", end="")
     assert most <= 255
+
+
+@pytest.mark.parametrize("name", gpu.QUADS)
+def test_quads_are_read_and_written_in_vectors(name):
+    plans = [sliding_plan((8, 64), np.dtype(dtype), name, window_shape=2) for dtype in ("uint8", "float32", "float64")]
+    for plan in plans:
+        [kernel] = gpu.kernels_of(plan, False, False, 16).names
+        text = nvrtc.getPTX(compiled("quads.cu", [kernel], "compute_75")[0])
+        text = text.decode() if isinstance(text, bytes) else text
+        rows, results = (sum(map(int, re.findall(rf"{way}\.global\.v(\d)\.[uf]64", text))) for way in ("ld", "st"))
+        each, _ = gpu.outputs_of_thread(plan)
+        assert 8 * rows == 4 * each * plan.image_dtype.itemsize
+        assert 8 * results == (each * plan.dtype.itemsize if each * plan.dtype.itemsize > 8 else 0)
 
 
 @pytest.mark.parametrize("name", KERNELS)
