@@ -184,6 +184,112 @@ def run(compute, plan, image, mask=None, *, token=(), results=1):
     return tuple(_result(layer, name, chunks, i, meta) for i, meta in enumerate(metas))
 
 
+#: A task pools consecutive boxes of so many, that have so many bytes of results and look at so many chunks of the image
+#: together; or one box.
+_MOST_BOXES = 1024
+_MOST_BYTES = 2**26
+_MOST_CHUNKS = 16
+
+
+def _places_of_boxes(chunks, spans):
+    """For each box, the first and the last chunk that it looks at along one axis."""
+    return np.searchsorted(np.cumsum(chunks), [spans[:, 0], spans[:, 1] - 1], side="right").T
+
+
+def _runs_of_boxes(places, most):
+    """How many consecutive boxes each task has, by the chunks that they look at."""
+    sizes, chunks, known = [0], set(), set()
+    for place in map(tuple, places.reshape(len(places), -1).tolist()):
+        if place not in known or sizes[-1] == most:
+            (top, bottom), (left, right) = place[:2], place[2:]
+            looked_at = set(itertools.product(range(top, bottom + 1), range(left, right + 1)))
+            if sizes[-1] == most or (sizes[-1] and len(chunks | looked_at) > _MOST_CHUNKS):
+                sizes.append(0)
+                chunks, known = set(), set()
+            chunks |= looked_at
+            known.add(place)
+        sizes[-1] += 1
+    return tuple(sizes)
+
+
+def boxes(compute, image, edges, spans, inner, meta, *, name, token):
+    """Results of boxes of an image, a row for each, computed when asked to.
+
+    A task gets the chunks that its boxes look at. It puts together those of boxes that look at the same ones.
+
+    Parameters
+    ----------
+    compute : callable
+        ``(image, origin, edges) -> result``: of the part of the image that begins at `origin`, the boxes that have these
+        edges. Travels to other processes.
+    image : (rows, columns, channels) dask.array.Array
+        With at least one pixel.
+    edges : (K, 4) ndarray
+    spans : (K, 2, 2) ndarray of int
+        First and stop of the rows, and of the columns, of the pixels that each box looks at; at least one.
+    inner : tuple of tuple of int
+        Chunks of the result behind its first axis. Those of channels, if it has any, are the image's; or it has one.
+    meta : ndarray
+        Empty, of the result's type and number of axes.
+    name : str
+    token : object
+        What results depend on beside image and edges.
+
+    Returns
+    -------
+    dask.array.Array
+    """
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    row = math.prod(map(sum, inner))
+    if not len(edges) * row:
+        return da.from_array(np.empty((len(edges), *map(sum, inner)), meta.dtype))
+    name = f"skpool-{name}-{tokenize(image.name, edges, token)}"
+    places = np.stack([_places_of_boxes(image.chunks[axis], spans[:, axis]) for axis in range(2)], axis=1)
+    most = max(min(_MOST_BOXES, _MOST_BYTES // (row * meta.dtype.itemsize)), 1)
+    runs = _runs_of_boxes(places, most)
+    channels = [(slice(0, size),) for size in image.chunks[2]]
+    graph = {}
+    for number, taken in enumerate(_slices(runs)):
+        different, which = np.unique(places[taken].reshape(-1, 4), axis=0, return_inverse=True)
+        jobs, blocks = [], {}
+        for job in range(len(different)):
+            rows = np.flatnonzero(which.reshape(-1) == job)
+            span = spans[taken][rows]
+            joint = list(zip(span[:, :, 0].min(axis=0).tolist(), span[:, :, 1].max(axis=0).tolist(), strict=True))
+            pieces = [_pieces(chunks, [along]) for chunks, along in zip(image.chunks, joint, strict=False)]
+            keys = list(itertools.product(*([block for block, _ in along] for along in pieces)))
+            slices = tuple(tuple(piece for _, piece in along) for along in pieces)
+            read = [blocks.setdefault(key, len(blocks)) for key in keys]
+            jobs.append((rows, edges[taken][rows], tuple(low for low, _ in joint), slices, read))
+        for channel, own in enumerate(channels):
+            cuts = [
+                (rows, boxed, origin, _Cut("image", image.dtype, (*slices, own), (None,) * 3), read)
+                for rows, boxed, origin, slices, read in jobs
+            ]
+            key = (name, number, *(0,) * (meta.ndim - 1))
+            key = (*key[:-1], channel) if meta.ndim == 4 else key
+            graph[key] = (_boxes_computed, compute, cuts, [(image.name, *block, channel) for block in blocks])
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=[image])
+    return da.Array(layer, name, (runs, *inner), meta=meta)
+
+
+def _boxes_computed(compute, jobs, blocks):
+    """A task: rows of results, for each of several sets of boxes that look at the same chunks."""
+    if len(jobs) == 1:
+        [(_, edges, origin, cut, read)] = jobs
+        return compute(cut.together([blocks[number] for number in read]), origin, edges)
+    results = None
+    for rows, edges, origin, cut, read in jobs:
+        result = compute(cut.together([blocks[number] for number in read]), origin, edges)
+        if results is None:
+            results = np.empty((sum(len(job[0]) for job in jobs), *result.shape[1:]), result.dtype)
+        results[rows] = result
+    return results
+
+
 #: States that one task merges.
 _BRANCHES = 8
 
