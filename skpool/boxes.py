@@ -175,7 +175,9 @@ def _lazily(rule, dtype, image, has_channels, edges, output_shape, fill):
     if not image.size:
         import dask.array as da
 
-        return da.from_array(_run(rule, dtype, np.empty(image.shape, image.dtype), has_channels, edges, output_shape, fill, 1))
+        return da.from_array(
+            _run(rule, dtype, np.empty(image.shape, image.dtype), has_channels, edges, output_shape, fill, 1)
+        )
     if rule.own_channels:
         image = image.rechunk({2: -1})
     first = np.clip(np.floor(edges[:, ::2]) - _MARGIN, 0, np.array(shape) - 1)

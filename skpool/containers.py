@@ -128,6 +128,22 @@ def labelled(pooled, image, axes):
     return result
 
 
+def relabelled(image, values):
+    """An image with the dimensions, attributes and name of the labelled values that were spread over it.
+
+    Coordinates are left out that depend on dimensions of another length. An image of another number of axes is given
+    as it is.
+    """
+    if image.ndim != values.ndim:
+        return image
+    changed = {
+        dim for dim, *lengths in zip(values.dims, values.shape, image.shape, strict=True) if len(set(lengths)) > 1
+    }
+    moved = [key for key, coordinate in values.coords.items() if changed & set(coordinate.dims)]
+    kept = values.coords.to_dataset().drop_vars(moved).coords
+    return type(values)(image, dims=values.dims, coords=kept, name=values.name, attrs=values.attrs)
+
+
 def _mean(coordinate, axes):
     """The mean coordinate of the samples of each window; padding has none."""
     tables = tuple(replace(axis, mode="ignore") for axis in axes)

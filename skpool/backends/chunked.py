@@ -17,6 +17,7 @@ import itertools
 import math
 import operator
 from dataclasses import dataclass, fields, is_dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def output_chunks(axis, chunks):
     return tuple(sizes)
 
 
-def _slices(sizes):
+def slices(sizes):
     """The runs of these sizes, one after the other."""
     ends = itertools.accumulate(sizes)
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
@@ -93,7 +94,7 @@ class _Cut:
     def together(self, blocks):
         """One array of the chunks, which come in row-major order."""
         sizes = [[piece.stop - piece.start for piece in along] for along in self.pieces]
-        places = itertools.product(*map(_slices, sizes))
+        places = itertools.product(*map(slices, sizes))
         taken = list(map(self._checked, blocks, itertools.product(*self.pieces)))
         if len(taken) == 1:
             array = taken[0]
@@ -169,7 +170,7 @@ def run(compute, plan, image, mask=None, *, token=(), results=1):
     token = tokenize(image.name, None if mask is None else mask.name, described(plan), token, results)
     name = f"skpool-{plan.reduction.name}-{token}"
     chunks = tuple(map(output_chunks, plan.axes, image.chunks))
-    runs = [[axis.take(outputs) for outputs in _slices(sizes)] for axis, sizes in zip(plan.axes, chunks, strict=True)]
+    runs = [[axis.take(outputs) for outputs in slices(sizes)] for axis, sizes in zip(plan.axes, chunks, strict=True)]
     image_source = _Source("image", image, range(image.ndim), runs)
     mask_source = None if mask is None else _Source("mask", mask, of_mask, runs)
     graph = {}
@@ -220,8 +221,8 @@ def boxes(compute, image, edges, spans, inner, meta, *, name, token):
     Parameters
     ----------
     compute : callable
-        ``(image, origin, edges) -> result``: of the part of the image that begins at `origin`, the boxes that have these
-        edges. Travels to other processes.
+        ``(image, origin, edges) -> result``: boxes of these edges, of the part of the image that begins at `origin`.
+        Travels to other processes.
     image : (rows, columns, channels) dask.array.Array
         With at least one pixel.
     edges : (K, 4) ndarray
@@ -246,13 +247,13 @@ def boxes(compute, image, edges, spans, inner, meta, *, name, token):
     row = math.prod(map(sum, inner))
     if not len(edges) * row:
         return da.from_array(np.empty((len(edges), *map(sum, inner)), meta.dtype))
-    name = f"skpool-{name}-{tokenize(image.name, edges, token)}"
+    name = f"skpool-{name}-{tokenize(image.name, edges, described(token))}"
     places = np.stack([_places_of_boxes(image.chunks[axis], spans[:, axis]) for axis in range(2)], axis=1)
     most = max(min(_MOST_BOXES, _MOST_BYTES // (row * meta.dtype.itemsize)), 1)
     runs = _runs_of_boxes(places, most)
     channels = [(slice(0, size),) for size in image.chunks[2]]
     graph = {}
-    for number, taken in enumerate(_slices(runs)):
+    for number, taken in enumerate(slices(runs)):
         different, which = np.unique(places[taken].reshape(-1, 4), axis=0, return_inverse=True)
         jobs, blocks = [], {}
         for job in range(len(different)):
@@ -261,13 +262,13 @@ def boxes(compute, image, edges, spans, inner, meta, *, name, token):
             joint = list(zip(span[:, :, 0].min(axis=0).tolist(), span[:, :, 1].max(axis=0).tolist(), strict=True))
             pieces = [_pieces(chunks, [along]) for chunks, along in zip(image.chunks, joint, strict=False)]
             keys = list(itertools.product(*([block for block, _ in along] for along in pieces)))
-            slices = tuple(tuple(piece for _, piece in along) for along in pieces)
+            taken_of = tuple(tuple(piece for _, piece in along) for along in pieces)
             read = [blocks.setdefault(key, len(blocks)) for key in keys]
-            jobs.append((rows, edges[taken][rows], tuple(low for low, _ in joint), slices, read))
+            jobs.append((rows, edges[taken][rows], tuple(low for low, _ in joint), taken_of, read))
         for channel, own in enumerate(channels):
             cuts = [
-                (rows, boxed, origin, _Cut("image", image.dtype, (*slices, own), (None,) * 3), read)
-                for rows, boxed, origin, slices, read in jobs
+                (rows, boxed, origin, _Cut("image", image.dtype, (*taken_of, own), (None,) * 3), read)
+                for rows, boxed, origin, taken_of, read in jobs
             ]
             key = (name, number, *(0,) * (meta.ndim - 1))
             key = (*key[:-1], channel) if meta.ndim == 4 else key
@@ -288,6 +289,139 @@ def _boxes_computed(compute, jobs, blocks):
             results = np.empty((sum(len(job[0]) for job in jobs), *result.shape[1:]), result.dtype)
         results[rows] = result
     return results
+
+
+def scaled(chunks, length):
+    """Sizes of chunks that divide a length about as the chunks of an array divide its own; none of them 0."""
+    total = max(sum(chunks), 1)
+    ends = [end * length // total for end in itertools.accumulate(chunks)]
+    ends = [*ends[:-1], length] if ends else [length]
+    return tuple(size for size in np.diff(ends, prepend=0).tolist() if size) or (0,)
+
+
+def gathered(compute, array, parts, chunks, dtype, *, name, token):
+    """An array each chunk of which is made of a box of another, computed when asked to.
+
+    Parameters
+    ----------
+    compute : callable
+        ``(parts, values) -> result``: of parts along each axis, and the values of their box. Travels to others.
+    array : dask.array.Array
+    parts : list of list
+        Along each axis, for each chunk of the result: ``(first, stop)`` of the box, and what `compute` is to know.
+    chunks : tuple of tuple of int
+    dtype : numpy.dtype
+    name : str
+    token : object
+        What results depend on beside `array`.
+
+    Returns
+    -------
+    dask.array.Array
+    """
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    name = f"skpool-{name}-{tokenize(array.name, chunks, described(token))}"
+    source = _Source("values", array, range(array.ndim), [[_Box((span,)) for span, _ in along] for along in parts])
+    graph = {}
+    for number in itertools.product(*(range(len(along)) for along in parts)):
+        known = tuple(along[i][1] for along, i in zip(parts, number, strict=True))
+        graph[(name, *number)] = (_gathered, compute, known, *source.of(number))
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=[array])
+    return da.Array(layer, name, chunks, meta=np.empty((0,) * array.ndim, dtype))
+
+
+class _Box(NamedTuple):
+    """What `_Source` is to know of a run, along one axis."""
+
+    intervals: tuple
+    order: None = None
+
+
+def _gathered(compute, parts, cut, blocks):
+    """A task of `gathered`."""
+    return compute(parts, cut.together(blocks))
+
+
+def put(checked, values, indices, shape, fill):
+    """Values at flat indices into an array of a shape, and `fill` elsewhere, computed when asked to.
+
+    Every chunk of the result waits for all of the values. Of those with the same index the last stays.
+
+    Parameters
+    ----------
+    checked : callable
+        ``(indices, kept=None) -> kept``: which indices are not -1, of those kept; raises if one is outside.
+    values, indices : dask.array.Array
+        Of the same chunks; values may be masked.
+    shape : tuple of int
+    fill : number
+
+    Returns
+    -------
+    dask.array.Array
+    """
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    if not math.prod(shape):
+        chunks = tuple((length,) for length in shape)
+    elif len(shape) == values.ndim:
+        chunks = tuple(map(scaled, values.chunks, shape))
+    else:
+        chunks = da.core.normalize_chunks("auto", shape, dtype=values.dtype)
+    name = f"skpool-max_unpool-{tokenize(values.name, indices.name, chunks, fill)}"
+    corners = itertools.product(*([along.start for along in slices(sizes)] for sizes in values.chunks))
+    keys, graph = [], {}
+    for number, corner in zip(np.ndindex(values.numblocks), corners, strict=True):
+        keys.append((f"{name}-sorted", *number))
+        given = (values.name, *number), (indices.name, *number)
+        graph[keys[-1]] = (_sorted_by_chunk, checked, chunks, values.shape, corner, *given)
+    sizes = list(itertools.product(*chunks))
+    for number, (place, size) in enumerate(zip(np.ndindex(*map(len, chunks)), sizes, strict=True)):
+        graph[(name, *place)] = (_put_chunk, number, size, values.dtype, fill, keys)
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=[values, indices])
+    return da.Array(layer, name, chunks, meta=np.empty((0,) * len(shape), values.dtype))
+
+
+def _sorted_by_chunk(checked, chunks, shape, corner, values, indices):
+    """Values, their places in their chunks of the result, their order; and where those of each chunk begin."""
+    kept = None if np.ma.getmask(values) is np.ma.nomask else ~np.ma.getmaskarray(values)
+    kept = checked(indices, kept)
+    order = _flat(corner, indices.shape, shape)
+    values, indices, order = np.ma.getdata(values)[kept].ravel(), indices[kept].ravel(), order[kept].ravel()
+    place = number = np.zeros(indices.shape, np.int64)
+    whole = np.unravel_index(indices.astype(np.int64, copy=False), tuple(map(sum, chunks)))
+    for along, sizes in zip(whole, chunks, strict=True):
+        ends = np.cumsum(sizes)
+        chunk = np.searchsorted(ends, along, side="right")
+        size = np.asarray(sizes, np.int64)[chunk]
+        place = place * size + (along - (ends[chunk] - size))
+        number = number * len(sizes) + chunk
+    by_chunk = np.argsort(number, kind="stable")
+    starts = np.searchsorted(number[by_chunk], np.arange(math.prod(map(len, chunks)) + 1))
+    return values[by_chunk], place[by_chunk], order[by_chunk], starts
+
+
+def _flat(corner, block, shape):
+    """Flat indices into an array of a shape, of a block of it that begins at a corner."""
+    flat = np.int64(0)
+    for first, size, length in zip(corner, block, shape, strict=True):
+        flat = flat[..., None] * length + np.arange(first, first + size)
+    return flat
+
+
+def _put_chunk(number, shape, dtype, fill, blocks):
+    """A chunk of `put`, of what all blocks of values have for it."""
+    taken = [[array[starts[number] : starts[number + 1]] for array in arrays] for *arrays, starts in blocks]
+    values, places, order = map(np.concatenate, zip(*taken, strict=True))
+    last = np.argsort(order)
+    result = np.full(math.prod(shape), fill, dtype)
+    result[places[last]] = values[last]
+    return result.reshape(shape)
 
 
 #: States that one task merges.
