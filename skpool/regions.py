@@ -63,7 +63,7 @@ def _checked_labels(labels):
         raise ValueError(f"`labels` must be a sequence of integers, got shape {array.shape}")
     if array.dtype.kind not in "biu" and array is labels:
         raise TypeError(f"`labels` must be integers, got dtype {array.dtype}")
-    if array.size and not 0 <= array.min() <= array.max() < 2**64:
+    if array.size and not 0 <= int(array.min()) <= int(array.max()) < 2**64:
         raise ValueError(f"`labels` must be from 0 to 2**64 - 1, got {labels!r}")
     array = array.astype(np.uint64)
     different = np.unique(array).size
@@ -320,15 +320,7 @@ def _lazily(plan, image, label_image, mask, return_indices, *, labels, backgroun
             f"{' of masked arrays' if containers.is_masked(image) else ''}: give it `image.compute()`; max, min, range "
             "and count have one, and sum and avg of integers"
         )
-    if labels is not None:
-        rows = labels
-    elif not containers.is_lazy(label_image):
-        rows = np.unique(label_image)
-        rows = rows if background is None else rows[rows != background]
-        if rows.size and rows[0] < 0:
-            raise ValueError(f"`label_image` must be >= 0 wherever it is not `background`, got {rows[0]}")
-    else:
-        raise ValueError("`labels` must be given for a dask array of labels, got None: the result has one row for each")
+    rows = _rows_known(labels, label_image, background)
     spatial = [number for number in range(image.ndim) if number != channel_axis]
     if not containers.is_lazy(image):
         chunks = dict(zip(spatial, label_image.chunks, strict=True))
@@ -355,6 +347,19 @@ def _lazily(plan, image, label_image, mask, return_indices, *, labels, backgroun
     finish = functools.partial(_finished, plan)
     chunks = tuple((length,) for length in shape)
     return (*chunked.folded(f"skpool-region-{name}-{token}", tasks, merge, finish, arrays, metas, chunks), rows)
+
+
+def _rows_known(labels, label_image, background):
+    """The label of each row, where an array is not computed to find them."""
+    if labels is not None:
+        return labels
+    if containers.is_lazy(label_image):
+        raise ValueError("`labels` must be given for a dask array of labels, got None: there is one row for each")
+    rows = np.unique(label_image)
+    rows = rows if background is None else rows[rows != background]
+    if rows.size and rows[0] < 0:
+        _refuse_negative(rows[0])
+    return rows
 
 
 def _states(names, shape, corner, image, label_image, mask=None, **given):
@@ -495,7 +500,8 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     -------
     painted : ndarray
         Of the shape of `label_image`, channels last, and of the type of `values`; on a GPU if these are, after a wait
-        for the device, where labels are checked.
+        for the device, where labels are checked. If one of them is a dask array, so is this, in the chunks of
+        `label_image`; labels in a dask array are checked when it is computed, and must be given as `labels`.
 
     Raises
     ------
@@ -522,11 +528,12 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     array([[ 1.5,  1.5, -1. ],
            [ 6. ,  6. ,  6. ]])
     """
-    containers.refuse_lazy(values, "values")
-    containers.refuse_lazy(label_image, "label_image")
+    values = values.data if containers.is_labelled(values) else values
     on_gpu = gpu.is_array(values) or gpu.is_array(label_image)
     if on_gpu:
         values, label_image = gpu.together(values=values, label_image=label_image)
+    elif containers.is_lazy(values):
+        values = containers.checked_lazy(values, "values")
     else:
         values = np.asarray(values)
     label_image = _checked_label_image(label_image)
@@ -540,6 +547,8 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     labels, background = _checked_labels(labels), _checked_background(background)
     if on_gpu:
         return _paint_on_gpu(values, label_image, labels, background, fill_value)
+    if containers.is_lazy(values) or containers.is_lazy(label_image):
+        return _paint_lazily(values, label_image, _rows_known(labels, label_image, background), background, fill_value)
     regions = _Regions(label_image, labels, background, workers)
     pooling = regions.pooling(_counting(label_image), label_image[..., None])
     if labels is None:
@@ -553,6 +562,29 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     rows = values.astype(dtype, copy=False)
     painted = backend.paint(pooling, rows[:, None] if values.ndim == 1 else rows, regions.known, fill_value)
     return painted[..., 0] if values.ndim == 1 else painted
+
+
+def _paint_lazily(values, label_image, labels, background, fill_value):
+    """`region_unpool` for checked arguments of which at least one is a dask array; each chunk gets all rows."""
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    _check_rows(values, labels)
+    label_image = da.asarray(label_image)
+    values = da.asarray(values).rechunk(-1)
+    given = {"labels": labels, "background": background, "fill_value": fill_value, "workers": 1}
+    paint = functools.partial(region_unpool, **given)
+    name = f"skpool-region_unpool-{tokenize(values.name, label_image.name, given)}"
+    rows, channels = (values.name, *(0,) * values.ndim), (0,) * (values.ndim - 1)
+    graph = {
+        (name, *place, *channels): (paint, rows, (label_image.name, *place))
+        for place in np.ndindex(label_image.numblocks)
+    }
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=[values, label_image])
+    chunks = label_image.chunks + values.chunks[1:]
+    meta = np.empty((0,) * len(chunks), values.dtype.newbyteorder("="))
+    return da.Array(layer, name, chunks, meta=meta)
 
 
 def _paint_on_gpu(values, label_image, labels, background, fill_value):
