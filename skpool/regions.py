@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import containers, merging
+from . import containers
 from .backends import chunked, gpu, gpu_labels
 from .backends import labels as backend
 from .plan import checked_dtype, make_plan, plan_for, representable
@@ -314,7 +314,7 @@ def _lazily(plan, image, label_image, mask, return_indices, *, labels, backgroun
 
     plan = replace(plan, axes=Bins(1).axes(image.shape))  # one window, which counts as many samples as a region may
     name = plan.reduction.name
-    if name not in _STATES or containers.is_masked(image) or not merging.is_exact(plan, 0):
+    if containers.is_masked(image) or not _merges(plan):
         raise NotImplementedError(
             f"`reduction` {name!r} of {image.dtype} to {plan.dtype} has no exact merge over the chunks of a dask array"
             f"{' of masked arrays' if containers.is_masked(image) else ''}: give it `image.compute()`; max, min, range "
@@ -362,6 +362,63 @@ def _rows_known(labels, label_image, background):
     return rows
 
 
+def _of_totals(function, total, *values, plan):
+    """``function(plan, total, *values)`` in the plan's type; the fill value where too few samples count."""
+    with np.errstate(all="ignore"):
+        result = function(plan, total, *values).astype(plan.dtype, copy=False)
+    return np.where(np.asarray(total) < plan.min_count, plan.fill_value, result)
+
+
+def _limited(plan, whole):
+    """Integers as the plan's type has them."""
+    if plan.dtype.kind == "f":
+        return whole
+    low, high = (0, 1) if plan.dtype.kind == "b" else (np.iinfo(plan.dtype).min, np.iinfo(plan.dtype).max)
+    return np.clip(whole, max(low, -(2**63)), min(high, 2**63 - 1))
+
+
+def _sum(plan, total, value):
+    if plan.image_dtype.kind == "f":
+        return value
+    return value if value.dtype == plan.dtype else _limited(plan, value.astype(np.int64))
+
+
+def _average(plan, total, value):
+    """Sums by counts; integers are rounded half to even."""
+    divisor = plan.parameters["divisor"]
+    if value.dtype.kind != "f":
+        value = value.astype(np.int64)
+    if plan.dtype.kind == "f" or divisor is not None:
+        mean = value / (total if divisor is None else divisor)
+        return mean if plan.dtype.kind == "f" else _limited(plan, np.rint(mean))
+    counts = np.maximum(total, 1)
+    quotient, rest = np.divmod(value, counts)
+    return _limited(plan, quotient + ((2 * rest > counts) | ((2 * rest == counts) & (quotient % 2 == 1))))
+
+
+def _range(plan, total, high, low):
+    if plan.dtype.kind == "b":
+        return high & ~low
+    if plan.dtype.kind == "u":  # the difference fits the unsigned type, where it wraps to its value
+        return high.astype(plan.dtype) - low.astype(plan.dtype)
+    return high - low
+
+
+#: How results follow from states: ``(plan, count, *states) -> values``.
+_FINISHES = {"range": _range, "count": _sum, "sum": _sum, "avg": _average}
+
+
+def _merges(plan):
+    """Whether states of chunks give the bits that all pixels together do."""
+    dtype, name = plan.image_dtype, plan.reduction.name
+    natural = plan.reduction.result(dtype.newbyteorder("="))
+    if name not in ("sum", "avg"):
+        return name in ("max", "min", "count") or (name == "range" and plan.dtype == natural)
+    if name == "sum" and dtype.kind != "f" and plan.dtype == natural:
+        return True
+    return dtype.kind != "f" and 8 * dtype.itemsize + plan.samples.bit_length() <= 63  # a sum does not wrap
+
+
 def _states(names, shape, corner, image, label_image, mask=None, **given):
     """What a chunk that begins at a corner gives: counts, then sums, or extrema and their places in the image."""
     states = [region_pool(image, label_image, "count", mask=mask, workers=1, **given)]
@@ -407,7 +464,7 @@ def _finished(plan, state):
         given = {"mask": ~few, "dtype": plan.dtype, "fill_value": plan.fill_value, "workers": 1}
         return [pool(values, 1, name, **given) if values.size else values.astype(plan.dtype), np.where(few, -1, places)]
     values = [other[0] if isinstance(other, tuple) else other for other in others] or [counts]
-    return [merging.finished(merging.FINISHES[name], counts, *values, plan=plan)]
+    return [_of_totals(_FINISHES[name], counts, *values, plan=plan)]
 
 
 class _RegionsOnGPU:

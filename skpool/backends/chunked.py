@@ -428,6 +428,36 @@ def _put_chunk(number, shape, dtype, fill, blocks):
 _BRANCHES = 8
 
 
+def tree(graph, name, tasks, merge):
+    """Put tasks into a graph, and those that merge what neighbouring ones give; returns the key of the last."""
+    for level in itertools.count():
+        keys = [(name, level, number) for number in range(len(tasks))]
+        graph.update(zip(keys, tasks, strict=True))
+        if len(keys) == 1:
+            return keys[0]
+        tasks = [(merge, keys[first : first + _BRANCHES]) for first in range(0, len(keys), _BRANCHES)]
+
+
+def arrays(name, graph, dependencies, chunks, metas):
+    """The array whose chunks a graph makes under its name; more of them if each task makes a tuple for several."""
+    import dask.array as da
+    from dask.highlevelgraph import HighLevelGraph
+
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=dependencies)
+    if len(metas) == 1:
+        return [da.Array(layer, name, chunks, meta=metas[0])]
+    return [_result(layer, name, chunks, i, meta) for i, meta in enumerate(metas)]
+
+
+def box(name, array, intervals):
+    """The `_Cut` of a box of an array, and the keys of the chunks that it is made of."""
+    along = [_pieces(sizes, [interval]) for sizes, interval in zip(array.chunks, intervals, strict=True)]
+    cut = _Cut(name, array.dtype, tuple(tuple(piece for _, piece in taken) for taken in along), (None,) * array.ndim)
+    return cut, [
+        (array.name, *block) for block in itertools.product(*([number for number, _ in taken] for taken in along))
+    ]
+
+
 def folded(name, tasks, merge, finish, dependencies, metas, chunks):
     """Arrays of one chunk each, from states of blocks that are merged in a fixed tree.
 
@@ -453,15 +483,8 @@ def folded(name, tasks, merge, finish, dependencies, metas, chunks):
     import dask.array as da
     from dask.highlevelgraph import HighLevelGraph
 
-    graph, level = {}, 0
-    while True:
-        keys = [(f"{name}-state", level, number) for number in range(len(tasks))]
-        graph.update(zip(keys, tasks, strict=True))
-        if len(keys) == 1:
-            break
-        tasks = [(merge, keys[first : first + _BRANCHES]) for first in range(0, len(keys), _BRANCHES)]
-        level += 1
-    graph[f"{name}-finish"] = (finish, keys[0])
+    graph = {}
+    graph[f"{name}-finish"] = (finish, tree(graph, f"{name}-state", tasks, merge))
     states = HighLevelGraph.from_collections(f"{name}-state", graph, dependencies=dependencies)
     results = []
     for number, meta in enumerate(metas):
