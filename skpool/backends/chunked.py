@@ -251,28 +251,20 @@ def boxes(compute, image, edges, spans, inner, meta, *, name, token):
     places = np.stack([_places_of_boxes(image.chunks[axis], spans[:, axis]) for axis in range(2)], axis=1)
     most = max(min(_MOST_BOXES, _MOST_BYTES // (row * meta.dtype.itemsize)), 1)
     runs = _runs_of_boxes(places, most)
-    channels = [(slice(0, size),) for size in image.chunks[2]]
     graph = {}
     for number, taken in enumerate(slices(runs)):
         different, which = np.unique(places[taken].reshape(-1, 4), axis=0, return_inverse=True)
-        jobs, blocks = [], {}
-        for job in range(len(different)):
-            rows = np.flatnonzero(which.reshape(-1) == job)
-            span = spans[taken][rows]
-            joint = list(zip(span[:, :, 0].min(axis=0).tolist(), span[:, :, 1].max(axis=0).tolist(), strict=True))
-            pieces = [_pieces(chunks, [along]) for chunks, along in zip(image.chunks, joint, strict=False)]
-            keys = list(itertools.product(*([block for block, _ in along] for along in pieces)))
-            taken_of = tuple(tuple(piece for _, piece in along) for along in pieces)
-            read = [blocks.setdefault(key, len(blocks)) for key in keys]
-            jobs.append((rows, edges[taken][rows], tuple(low for low, _ in joint), taken_of, read))
-        for channel, own in enumerate(channels):
-            cuts = [
-                (rows, boxed, origin, _Cut("image", image.dtype, (*taken_of, own), (None,) * 3), read)
-                for rows, boxed, origin, taken_of, read in jobs
-            ]
-            key = (name, number, *(0,) * (meta.ndim - 1))
-            key = (*key[:-1], channel) if meta.ndim == 4 else key
-            graph[key] = (_boxes_computed, compute, cuts, [(image.name, *block, channel) for block in blocks])
+        for channel, own in enumerate(slices(image.chunks[2])):
+            jobs, keys = [], {}
+            for job in range(len(different)):
+                rows = np.flatnonzero(which.reshape(-1) == job)
+                span = spans[taken][rows]
+                origin = tuple(span[:, :, 0].min(axis=0).tolist())
+                joint = [*zip(origin, span[:, :, 1].max(axis=0).tolist(), strict=True), (own.start, own.stop)]
+                cut, read = box("image", image, joint)
+                jobs.append((rows, edges[taken][rows], origin, cut, [keys.setdefault(key, len(keys)) for key in read]))
+            place = (number, *(0,) * (meta.ndim - 2), channel) if meta.ndim == 4 else (number, 0, 0)
+            graph[(name, *place)] = (_boxes_computed, compute, jobs, list(keys))
     layer = HighLevelGraph.from_collections(name, graph, dependencies=[image])
     return da.Array(layer, name, (runs, *inner), meta=meta)
 
