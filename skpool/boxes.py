@@ -165,8 +165,8 @@ def _run(rule, dtype, image, has_channels, edges, output_shape, fill, workers):
 
 # --- dask arrays: each task has the chunks that its boxes look at
 
-#: Pixels around a box that samples between pixels may look at.
-_MARGIN = 2
+#: Pixels ahead of a box and behind it that samples between pixels may look at.
+_MARGINS = (2, 3)
 
 
 def _lazily(rule, dtype, image, has_channels, edges, output_shape, fill):
@@ -180,8 +180,9 @@ def _lazily(rule, dtype, image, has_channels, edges, output_shape, fill):
         )
     if rule.own_channels:
         image = image.rechunk({2: -1})
-    first = np.clip(np.floor(edges[:, ::2]) - _MARGIN, 0, np.array(shape) - 1)
-    stop = np.clip(np.ceil(edges[:, 1::2]) + _MARGIN + 1, first + 1, shape)
+    ahead, behind = (0, 0) if rule.name == "pixels" else _MARGINS
+    first = np.clip(np.floor(edges[:, ::2]) - ahead, 0, np.array(shape) - 1)
+    stop = np.clip(np.ceil(edges[:, 1::2]) + behind, first + 1, shape)  # of a box outside, one pixel is at hand
     spans = np.stack([first, stop], axis=-1).astype(np.int64)
     compute = functools.partial(_part, rule, dtype, has_channels, output_shape, fill, shape)
     token = (rule, dtype, has_channels, output_shape, fill)
