@@ -51,8 +51,7 @@ def refuse_lazy(array, name="image"):
     """Refuse a dask array, where only arrays in memory will do; `name` is what an error calls it."""
     if is_lazy(array):
         raise NotImplementedError(
-            f"`{name}` must be in memory for this function, got a dask array: give it `{name}.compute()`; `pool`, "
-            "`adaptive_pool`, `global_pool`, `region_pool`, `pool_pyramid` and their kin take dask arrays"
+            f"`{name}` must be in memory with these arguments, got a dask array: give it `{name}.compute()`"
         )
 
 

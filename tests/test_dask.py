@@ -1075,9 +1075,9 @@ def test_boxes_get_the_chunks_that_they_look_at():
     assert len(own_tasks(pooled)) == 2
     looked_at = {(1, 1), (1, 8), *itertools.product((4, 5), (4, 5)), (0, 0)}
     assert {key[1:3] for key in pooled.dask.get_all_dependencies()[pooled.name, 0, 0, 0]} == looked_at
-    aligned = skpool.roi_align(image, boxes[:1], 1)  # its samples have neighbours in the next chunks
+    aligned = skpool.roi_align(image, boxes[:1], 1)  # its samples may have neighbours in the next chunk
     around = {key[1:3] for key in aligned.dask.get_all_dependencies()[aligned.name, 0, 0, 0]}
-    assert around == {(1, 1), (1, 2), (2, 1), (2, 2)}
+    assert around == {(1, 1), (1, 2)}
     assert skpool.roi_pool(image, [[1, 1, 2, 2]] * 2500, 1).chunks == ((1024, 1024, 452), (1,), (1,))
     for empty in (skpool.roi_pool(image, [], 2), skpool.roi_pool(da.zeros((0, 9), chunks=3), [[0, 0, 1, 1]], 2)):
         assert computed(empty).shape[1:] == (2, 2)
@@ -1171,7 +1171,7 @@ def test_blocks_as_scikit_image_has_them():
             expected = skpool.block_reduce(image, (4, 3), func, **given)
             assert found.dtype == expected.dtype
             of_scikit_image = func in (np.median, np.std) or "func_kwargs" in given
-            np.testing.assert_allclose(found, expected, rtol=1e-6 if of_scikit_image else 0)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 if of_scikit_image else 0)
         same_bits(computed(skpool.downscale_local_mean(chunked(image, 7), 4)), skpool.downscale_local_mean(image, 4))
     with pytest.raises(ValueError, match="block_size"):
         skpool.block_reduce(chunked(image, 5), (2, 2, 2))
@@ -1302,7 +1302,17 @@ def test_other_processes(tmp_path):
                     labels = np.indices(image.shape).sum(axis=0) // 20
                     found = skpool.region_pool(lazy, labels, "max").compute()
                     np.testing.assert_array_equal(found, skpool.region_pool(image, labels, "max"))
+                    for name in ("var", "max", "lp"):
+                        found = skpool.global_pool(lazy, name).compute()
+                        assert found == skpool.global_pool(image, name)
+                    boxes = [[0, 0, 9, 9], [20.5, 10, 59, 70]]
+                    for pool in (skpool.roi_pool, skpool.roi_align, skpool.precise_roi_pool):
+                        np.testing.assert_array_equal(pool(lazy, boxes, 2).compute(), pool(image, boxes, 2))
                     values, places = skpool.max_pool(lazy, return_indices=True)
+                    back = skpool.max_unpool(values, places, image.shape).compute()
+                    np.testing.assert_array_equal(
+                        back, skpool.max_unpool(*skpool.max_pool(image, return_indices=True), image.shape)
+                    )
                     np.testing.assert_array_equal(
                         places.compute(), skpool.max_pool(image, return_indices=True)[1]
                     )
