@@ -1210,6 +1210,24 @@ MEMORY = textwrap.dedent(
 )
 
 
+def test_levels_are_stored_in_one_pass_over_the_image():
+    reads = []
+
+    def read(block_info=None):
+        reads.append(tuple(block_info[None]["chunk-location"]))
+        return np.zeros(block_info[None]["chunk-shape"], np.uint8)
+
+    chunks = ((8,) * 4, (8,) * 3)
+    image = da.map_blocks(read, chunks=chunks, dtype=np.uint8, meta=np.empty((0, 0), np.uint8))
+    for reduction in ("avg", "max", "median"):
+        levels = skpool.pool_pyramid(image, 3, reduction=reduction)[1:]
+        assert reads == []
+        with dask.config.set(scheduler="sync"):
+            da.store(levels, [np.empty(level.shape, level.dtype) for level in levels])
+        assert sorted(reads) == [*itertools.product(range(4), range(3))]
+        reads.clear()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs `resource`")
 def test_an_image_larger_than_memory(tmp_path):
     pytest.importorskip("resource")
