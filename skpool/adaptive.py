@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import numbers
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import containers, documents, merging, windows
-from .averages import averaged, checked_weights, counted_pixels
+from .averages import averaged, checked_lazy_weights, checked_weights, counted_pixels
 from .backends import chunked, cpu, gpu
 from .plan import axes_of, checked_channel_axis, make_plan
 from .pooling import Rules, checked_lazy_mask, pooled_by
@@ -240,36 +241,93 @@ def _weighted_average(weights, kind, layout, image, reduction, parameters, **giv
         gpu.refuse("global_pool(image.get(), ..., weights=...)")
     _only_plain_averages(reduction, parameters, "`weights`")
     check_workers(rules.workers)
-    array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
-    weights = checked_weights(weights, array, rules.channel_axis, "weights")
-    counted = weights > 0 if mask is None else mask & (weights > 0)
-    axis = checked_channel_axis(rules.channel_axis, array.ndim)
-    spatial = tuple(i for i in range(array.ndim) if i != axis)
-    counts = counted.sum(spatial, keepdims=True)
-    sums = [
-        (
-            np.sum(block * share, axis=spatial, where=used, dtype=np.float64, keepdims=True),
-            np.sum(share, axis=spatial, where=used, dtype=np.float64, keepdims=True),
-        )
-        for block, share, used in _blocks(array, weights, counted, spatial)
-    ]
-    totals, shares = np.sum(sums, axis=0) if sums else (counts * 0.0, counts * 0.0)
-    return averaged(totals, shares, counts, image, *rules.of_average)
+    if containers.is_labelled(image):
+        rules, weights = rules._replace(mask=containers.aligned(rules.mask, image)), containers.aligned(weights, image)
+        image = image.data
+    if containers.is_lazy(image):
+        return _weighted_average_lazily(containers.checked_lazy(image), weights, rules)
+    axis = checked_channel_axis(rules.channel_axis, np.ndim(image))
+    spatial = tuple(i for i in range(np.ndim(image)) if i != axis)
+    slices = _slices_of_block(np.shape(image), spatial)
+    state = _weighted_sums(spatial, slices, rules.nan_policy, axis, image, weights, rules.mask)
+    return _average_of_sums(rules, image, state)
 
 
 #: Pixels of a block of the weighted average, which is all that is held in float64 at once.
 _BLOCK = 2**16
 
 
-def _blocks(array, weights, counted, spatial):
-    """Runs of whole slices along the first spatial axis, as float64 where they are multiplied."""
-    axis = spatial[0]
-    length = array.shape[axis]
-    slices = max(_BLOCK * length // max(array.size, 1), 1)
-    for begin in range(0, length, slices):
-        run = (slice(None),) * axis + (slice(begin, begin + slices),)
+def _slices_of_block(shape, spatial):
+    """Slices along the first spatial axis that are a block; blocks are counted from the image's first."""
+    return max(_BLOCK * shape[spatial[0]] // max(math.prod(shape), 1), 1)
+
+
+def _weighted_sums(spatial, slices, nan_policy, channel_axis, image, weights, mask=None):
+    """For each block, the sum of weighted samples and that of weights; and how many samples count."""
+    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
+    weights = checked_weights(weights, array, channel_axis, "weights")
+    counted = weights > 0 if mask is None else mask & (weights > 0)
+    sums = []
+    for begin in range(0, array.shape[spatial[0]], slices):
+        run = (slice(None),) * spatial[0] + (slice(begin, begin + slices),)
+        given = {"axis": spatial, "where": counted[run], "dtype": np.float64, "keepdims": True}
         with np.errstate(invalid="ignore", over="ignore"):
-            yield array[run].astype(np.float64), weights[run], counted[run]
+            sums.append((np.sum(array[run].astype(np.float64) * weights[run], **given), np.sum(weights[run], **given)))
+    return sums, counted.sum(spatial, keepdims=True)
+
+
+def _average_of_sums(rules, image, state):
+    """The result for an image, of which only the type is looked at."""
+    sums, counts = state
+    totals, shares = np.sum(sums, axis=0) if sums else (counts * 0.0, counts * 0.0)
+    return averaged(totals, shares, counts, image, *rules.of_average)
+
+
+def _weighted_average_lazily(image, weights, rules):
+    """`_weighted_average` for a dask array: a task has whole slices, as many blocks as a chunk has or one."""
+    import dask.array as da
+    from dask.base import tokenize
+
+    containers.refuse_out(rules.out)
+    if containers.is_masked(image):
+        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    plan = make_plan(image.shape, image.dtype, "avg", Bins(1), **rules.of_plan)
+    axis = plan.channel_axis
+    spatial = tuple(i for i in range(image.ndim) if i != axis)
+    weights = checked_lazy_weights(weights, image, axis, "weights")
+    arrays = {"image": image, "weights": da.asarray(weights)}
+    if rules.mask is not None:
+        arrays["mask"] = da.asarray(checked_lazy_mask(rules.mask, image, axis))
+    slices, length = _slices_of_block(image.shape, spatial), image.shape[spatial[0]]
+    run = slices * max(max(image.chunks[spatial[0]]) // slices, 1)
+    compute = functools.partial(_weighted_part, spatial, slices, rules.nan_policy, axis)
+    tasks = []
+    for begin in range(0, max(length, 1), run):
+        intervals = [(0, n) for n in image.shape]
+        intervals[spatial[0]] = begin, min(begin + run, length)
+        own = [intervals if a.ndim == image.ndim else [intervals[i] for i in spatial] for a in arrays.values()]
+        pairs = [chunked.box(name, a, along) for (name, a), along in zip(arrays.items(), own, strict=True)]
+        tasks.append((compute, [cut for cut, _ in pairs], [keys for _, keys in pairs]))
+    token = tokenize([array.name for array in arrays.values()], chunked.described(plan), rules.nan_policy)
+    finish = functools.partial(_weighted_of_state, rules._replace(mask=None, workers=None), image.dtype)
+    metas, chunks = [np.empty((0,) * image.ndim, plan.dtype)], tuple((n,) for n in plan.shape)
+    name = f"skpool-weighted_avg-{token}"
+    return chunked.folded(name, tasks, _merged_sums, finish, list(arrays.values()), metas, chunks)[0]
+
+
+def _weighted_part(spatial, slices, nan_policy, channel_axis, cuts, blocks):
+    """What a task gives: `_weighted_sums` of its slices."""
+    arrays = (cut.together(keys) for cut, keys in zip(cuts, blocks, strict=True))
+    return _weighted_sums(spatial, slices, nan_policy, channel_axis, *arrays)
+
+
+def _merged_sums(states):
+    sums, counts = zip(*states, strict=True)
+    return list(itertools.chain(*sums)), sum(counts)
+
+
+def _weighted_of_state(rules, dtype, state):
+    return [_average_of_sums(rules, np.empty(0, dtype), state)]
 
 
 def _top_k_average(kind, layout, image, reduction, parameters, **given):

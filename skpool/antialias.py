@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from . import containers, documents, windows
-from .averages import averaged, checked_weights, counted_pixels
+from .averages import averaged, checked_lazy_weights, checked_weights, counted_pixels
 from .backends import chunked, gpu
 from .plan import axes_of, checked_channel_axis, checked_image_dtype, make_plan
-from .pooling import Rules, checked_lazy_mask, pool, pooled_by, shaped_as, unwrapped
+from .pooling import Rules, checked_lazy_mask, pool, pooled_by, unwrapped
 from .reductions import WEIGHTED_AVG, as_float
 from .windows import Sliding, Tables, Taps
 
@@ -148,13 +148,7 @@ def _with_image_weights_lazily(image, image_weights, weighted, unweighted, rules
     if containers.is_masked(image):
         raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
     plan = make_plan(image.shape, image.dtype, "avg", weighted, **rules.of_plan)
-    if containers.is_lazy(image_weights):  # their values are looked at when they are computed
-        weights = containers.checked_lazy(image_weights, "image_weights")
-        checked_weights(np.empty(0, weights.dtype), np.empty(0), None, "image_weights")
-        shaped_as(np.broadcast_to(True, weights.shape), image, plan.channel_axis, "image_weights")
-    else:
-        checked_weights(image_weights, image, plan.channel_axis, "image_weights")
-        weights = np.asarray(image_weights)
+    weights = checked_lazy_weights(image_weights, image, plan.channel_axis, "image_weights")
     if rules.mask is not None:
         arrays = [da.asarray(array) for array in (checked_lazy_mask(rules.mask, image, plan.channel_axis), weights)]
         if arrays[0].ndim != arrays[1].ndim:

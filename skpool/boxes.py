@@ -245,7 +245,8 @@ def roi_pool(
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
-        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device. Computed later if `image`
+        is a dask array, in chunks of consecutive boxes.
         Channels always last. Of the image's dtype (max, min; range: unsigned), of `numpy.sum`'s (sum; float16 gives
         float32), else floating point: float32 of float16 and float32, float64 of others. NaN pixels give NaN.
 
@@ -332,7 +333,8 @@ def roi_align(
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
-        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device. Computed later if `image`
+        is a dask array, in chunks of consecutive boxes.
         Channels always last; float32 of float16 and float32 images, float64 of others. A NaN pixel with a weight
         above 0 gives NaN.
 
@@ -405,7 +407,8 @@ def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=N
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
-        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device. Computed later if `image`
+        is a dask array, in chunks of consecutive boxes.
         Channels always last; float32 of float16 and float32 images, float64 of others. Boxes without area give 0. A
         NaN pixel with a weight above 0 gives NaN.
 
@@ -464,7 +467,8 @@ def position_sensitive_roi_pool(image, boxes, output_shape, *, channel_axis=-1, 
     Returns
     -------
     pooled : (K, rows, columns, C / number of bins) ndarray
-        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device. Computed later if `image`
+        is a dask array, in chunks of consecutive boxes.
         Channels always last; float32 of float16 and float32 images, float64 of others. A bin without pixels, of a box
         that leaves the image, is 0. NaN pixels give NaN.
 

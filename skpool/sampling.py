@@ -76,7 +76,7 @@ def max_unpool(values, indices, output_shape, *, fill_value=0):
     -------
     image : ndarray
         Of shape `output_shape` and of the type of `values`; on a GPU if these are, and computed later if these or
-        `indices` are a dask array.
+        `indices` are a dask array. Labelled values keep dimensions, attributes and what coordinates still fit.
 
     Raises
     ------

@@ -128,7 +128,7 @@ ARGUMENTS = {
     "corner_pool": (["left"], {"nan_policy": "omit", "mask": FULL > 0.5}),
     "downscale_local_mean": ([(3, 4)], {"cval": 9}),
     "fractional_max_pool": ([], {"ratio": 1.5, "rng": 1, "overlapping": True, "pseudo_random": False}),
-    "global_pool": ([], {"reduction": "var", "channel_axis": 1, "min_count": 3, "mask": FULL > 0.5, "keepdims": True}),
+    "global_pool": ([], {"reduction": "var", "channel_axis": 1, "min_count": 3, "weights": FULL, "keepdims": True}),
     "max_unpool": ([INDICES, (99, 70)], {"fill_value": 4}),
     "pool": ([], {"reduction": "var", "window_shape": 3, "stride": 1, "dilation": 2, "dtype": "float64"}),
     "pool_pyramid": ([2], {"downscale": 3, "reduction": "median", "channel_axis": 1, "mask": FULL > 0.5}),
@@ -1021,7 +1021,6 @@ def test_chunks_that_are_not_what_they_say_are_refused():
     [
         lambda image: skpool.roi_pool(np.ones((4, 4)), image, 1),
         lambda image: skpool.roi_align(image, image, 1),
-        lambda image: skpool.global_pool(image, weights=np.ones((4, 4))),
     ],
 )
 def test_what_takes_no_dask_array_says_so(call):
@@ -1160,6 +1159,24 @@ def test_pixels_with_weights_of_their_own(channel_axis):
     bad = skpool.weighted_avg_pool(lazy, WEIGHTS, image_weights=chunked(-weights, 6), channel_axis=channel_axis)
     with pytest.raises(ValueError, match="`image_weights` must be finite and >= 0"):
         bad.compute()
+
+
+@pytest.mark.parametrize(
+    ("shape", "channel_axis"), [((300, 40), None), ((3, 50, 20), 0), ((20, 3, 31), 1), ((700,), None)]
+)
+def test_a_weighted_average_of_all(shape, channel_axis, monkeypatch):
+    monkeypatch.setattr("skpool.adaptive._BLOCK", 500)
+    image, rng = an_image("float32", shape), np.random.default_rng(8)
+    spatial = tuple(n for axis, n in enumerate(shape) if axis != channel_axis)
+    for of, mask in ((shape, None), (spatial, rng.random(shape) < 0.7), (spatial, rng.random(spatial) < 0.7)):
+        weights = rng.random(of) * (rng.random(of) < 0.7)
+        given = {"channel_axis": channel_axis, "mask": mask, "nan_policy": "omit", "min_count": 3}
+        expected = skpool.global_pool(image, weights=weights, **given)
+        for own, chunks in ((weights, 7), (chunked(weights, 11), 33)):
+            found = skpool.global_pool(chunked(image, chunks), weights=own, **given)
+            same_bits(np.asarray(computed(found)), np.asarray(expected))
+    with pytest.raises(ValueError, match="`weights` must be finite and >= 0"):
+        skpool.global_pool(chunked(image, 7), weights=chunked(-weights, 7), channel_axis=channel_axis).compute()
 
 
 def test_blocks_as_scikit_image_has_them():
