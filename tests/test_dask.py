@@ -1147,15 +1147,15 @@ def test_negative_labels_are_found_when_they_are_computed():
 def test_pixels_with_weights_of_their_own(channel_axis):
     shape = {None: SHAPE, 0: (3, *SHAPE), 2: (*SHAPE, 3)}[channel_axis]
     image, rng = an_image("float32", shape), np.random.default_rng(8)
-    geometries = ({}, {"stride": 1, "padding": 2, "mode": "reflect"}, {"padding": 1, "mode": "constant", "cval": 3})
-    for of, geometry in itertools.product((shape, SHAPE), geometries):
+    lazy = chunked(image, (7, 9, 12)[: image.ndim])
+    geometries = ({}, {"stride": 2, "padding": 2, "mode": "reflect"}, {"padding": 1, "mode": "constant", "cval": 3})
+    masks = itertools.cycle((None, rng.random(shape) < 0.7, rng.random(SHAPE) < 0.7))
+    for of, geometry, in_chunks in itertools.product((shape, SHAPE), geometries, (False, True)):
         weights = rng.random(of) * (rng.random(of) < 0.7)
-        for mask in (None, rng.random(shape) < 0.7, rng.random(SHAPE) < 0.7):
-            given = geometry | {"channel_axis": channel_axis, "mask": mask, "nan_policy": "omit", "min_count": 3}
-            expected = skpool.weighted_avg_pool(image, WEIGHTS, image_weights=weights, **given)
-            for own in (weights, chunked(weights, 6)):
-                lazy = chunked(image, (7, 9, 2)[: image.ndim])
-                same_bits(computed(skpool.weighted_avg_pool(lazy, WEIGHTS, image_weights=own, **given)), expected)
+        own = chunked(weights, 11) if in_chunks else weights
+        given = geometry | {"channel_axis": channel_axis, "mask": next(masks), "nan_policy": "omit", "min_count": 3}
+        expected = skpool.weighted_avg_pool(image, WEIGHTS, image_weights=weights, **given)
+        same_bits(computed(skpool.weighted_avg_pool(lazy, WEIGHTS, image_weights=own, **given)), expected)
     bad = skpool.weighted_avg_pool(lazy, WEIGHTS, image_weights=chunked(-weights, 6), channel_axis=channel_axis)
     with pytest.raises(ValueError, match="`image_weights` must be finite and >= 0"):
         bad.compute()
