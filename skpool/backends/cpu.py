@@ -627,30 +627,24 @@ class States(NamedTuple):
 _ALIGNMENT = 64
 
 
-def _padded(states):
+def _row_bytes(shape):
+    """Bytes of a state row of this shape as the driver has it."""
+    return -(-math.prod(shape[1:]) // _ALIGNMENT) * _ALIGNMENT
+
+
+def _for_driver(states):
     """State rows one after the other as the driver has them."""
-    size = math.prod(states.shape[1:])
-    rows = np.zeros((len(states), -(-size // _ALIGNMENT) * _ALIGNMENT), np.uint8)
-    rows[:, :size] = states.reshape(-1, size) if size else 0
+    rows = np.zeros((len(states), _row_bytes(states.shape)), np.uint8)
+    rows[:, : math.prod(states.shape[1:])] = states.reshape(len(states), -1) if states.size else 0
     return rows.reshape(-1)
 
 
-def _empty_states(program, outer, columns):
-    """Room for state rows, as the driver has them, and their shapes."""
+def _left_behind(program, outer, columns, work):
+    """The `States` that `work` leaves in the two buffers that it is given, with a row for each of `outer` windows."""
     shapes = [(outer, planes, columns, width) for planes, width in program.states()]
-    sizes = [-(-math.prod(shape[1:]) // _ALIGNMENT) * _ALIGNMENT for shape in shapes]
-    return [np.zeros(outer * size, np.uint8) for size in sizes], shapes
-
-
-def _as_states(rows, shapes):
-    return States(
-        *(
-            array.reshape(shape[0], -1)[:, : math.prod(shape[1:])].reshape(shape)
-            if len(array)
-            else np.empty(shape, np.uint8)
-            for array, shape in zip(rows, shapes, strict=True)
-        )
-    )
+    rows = [np.zeros((outer, _row_bytes(shape)), np.uint8) for shape in shapes]
+    work(*(array.reshape(-1) for array in rows))
+    return States(*(r[:, : math.prod(shape[1:])].reshape(shape) for r, shape in zip(rows, shapes, strict=True)))
 
 
 @functools.lru_cache(maxsize=64)
@@ -684,29 +678,26 @@ def fold_part(plan, image, mask, indices, first):
     """
     outer, rows, columns, *inner = image.shape
     program = _program_of_part(plan, mask is not None, indices, outer, rows, columns)
-    states, shapes = _empty_states(program, outer, columns * math.prod(inner))
-    program.fold_part(image, mask, *states, first, plan.axes[columns_and_channels(plan)[0]].length)
-    return _as_states(states, shapes)
+    width = plan.axes[columns_and_channels(plan)[0]].length
+    fold = functools.partial(program.fold_part, image, mask, first, width)
+    return _left_behind(program, outer, columns * math.prod(inner), fold)
 
 
 def join_parts(plan, masked, indices, states):
     """The `States` of parts in a row, all over the same columns, joined."""
-    outer, _, columns, _ = max(states[0], key=lambda array: array.shape[1]).shape
+    outer, _, columns, _ = states[0].values.shape
     inner = columns_and_channels(plan)[1] or 1
     program = _program_of_part(plan, masked, indices, outer, len(states), columns // inner)
-    joined, shapes = _empty_states(program, outer, columns)
-    # Those of all parts of a channel lie together.
-    stacked = (np.stack(arrays, axis=1) for arrays in zip(*states, strict=True))
-    given = [_padded(array.reshape(outer * len(states), *array.shape[2:])) for array in stacked]
-    program.join_parts(*given, *joined)
-    return _as_states(joined, shapes)
+    stacked = (np.stack(arrays, axis=1) for arrays in zip(*states, strict=True))  # all parts of a channel together
+    given = [_for_driver(array.reshape(outer * len(states), *array.shape[2:])) for array in stacked]
+    return _left_behind(program, outer, columns, functools.partial(program.join_parts, *given))
 
 
 def finish_parts(plan, masked, states, places=None):
     """The result of a plan from the `States` of its whole window, and the places in `places`; as `run`."""
     out = np.empty(plan.shape, plan.dtype)
     program = _program(plan, masked, places is not None)
-    program.finish_part(_padded(states.values), _padded(states.counts), out, places)
+    program.finish_part(_for_driver(states.values), _for_driver(states.counts), out, places)
     return out
 
 

@@ -2514,7 +2514,7 @@ cdef class Program:
             (count.planes if self.recipe.masked else 0, count.width),
         )
 
-    def fold_part(self, image, mask, values, counts, Py_ssize_t first, Py_ssize_t width):
+    def fold_part(self, image, mask, Py_ssize_t first, Py_ssize_t width, values, counts):
         """Fold all rows of an image, and leave the state rows of each output row behind.
 
         It is the part of a window of `width` columns that begins with its row `first`.
