@@ -438,10 +438,10 @@ SHAPES_OF_TREES = (
 def test_global_in_chunks_that_are_no_parts_of_the_tree(reduction):
     """Rows of a part are many chunks' or few of one, and cross the ends of planes."""
     rng = np.random.default_rng(1)
-    for shape, channel_axis in SHAPES_OF_TREES:
+    for number, (shape, channel_axis) in enumerate(SHAPES_OF_TREES):
         image = (rng.normal(size=shape) * 10.0 ** rng.integers(-3, 4, shape)).astype("float32")
-        mask = rng.random(shape) < 0.7
-        for rows, given in ((64, {}), (33, {"mask": mask}), (5, {"dtype": "float64"}), (70, {"dtype": "float16"})):
+        calls = (64, {}), (33, {"mask": rng.random(shape) < 0.7}), (5, {"dtype": "float64"}), (70, {"dtype": "float16"})
+        for rows, given in calls[number % 2 :: 2]:
             lazy = chunked(image, tuple(min(rows, n) if n > 40 else (n + 1) // 2 for n in shape))
             given |= {"channel_axis": channel_axis}
             expected = skpool.global_pool(image, reduction, **given)
