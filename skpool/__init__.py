@@ -17,7 +17,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     commands of napari.yaml                napari_commands.py
     skpool pool, pyramid, info             cli.py          the command line, and its files (files.py)
               |
-        containers.py, merging.py          dask and labelled arrays, in and out; whole dask arrays from strips
+        containers.py, merging.py          dask and labelled arrays, in and out; whole dask arrays by parts
               |
               v
            plan.py                         arguments -> a checked Plan; every rule about arguments

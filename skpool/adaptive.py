@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import numbers
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import containers, documents, merging, windows
-from .averages import as_doubles, averaged, checked_weights, counted_pixels
+from .averages import as_doubles, averaged, checked_lazy_weights, checked_weights, counted_pixels
 from .backends import chunked, cpu, gpu, gpu_area
 from .plan import axes_of, checked_channel_axis, make_plan
 from .pooling import Rules, checked_lazy_mask, pooled_by
@@ -241,55 +242,124 @@ def _weighted_average(weights, kind, layout, image, reduction, parameters, **giv
     rules = Rules(**given)
     _only_plain_averages(reduction, parameters, "`weights`")
     check_workers(rules.workers)
-    array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
-    weights = checked_weights(weights, array, rules.channel_axis, "weights")
-    counted = weights > 0 if mask is None else mask & (weights > 0)
-    axis = checked_channel_axis(rules.channel_axis, array.ndim)
-    if not array.size:
-        shape = [length if i == axis else 1 for i, length in enumerate(array.shape)]
-        nothing = (gpu.arrays() if gpu.is_array(array) else np).zeros(shape)
-        return averaged(nothing, nothing, nothing, image, *rules.of_average)
-    common = {"channel_axis": axis, "workers": rules.workers}
-    counts = pooled_by(kind, layout, array, "count", mask=counted, **common)
-    blocks = _sums_of_blocks_on_gpu if gpu.is_array(array) else _sums_of_blocks
-    sums = blocks(kind, layout, array, weights, counted, 1 if axis == 0 else 0, fill_value=0, **common)
-    return averaged(
-        *(pooled_by(kind, layout, each, "sum", **common) for each in sums), counts, image, *rules.of_average
-    )
+    if containers.is_labelled(image):
+        rules, weights = rules._replace(mask=containers.aligned(rules.mask, image)), containers.aligned(weights, image)
+        image = image.data
+    if containers.is_lazy(image):
+        return _weighted_average_lazily(containers.checked_lazy(image), weights, rules)
+    axis = checked_channel_axis(rules.channel_axis, np.ndim(image))
+    spatial = tuple(i for i in range(np.ndim(image)) if i != axis)
+    slices = _slices_of_block(np.shape(image), spatial)
+    state = _weighted_sums(spatial, slices, rules.nan_policy, axis, rules.workers, image, weights, rules.mask)
+    return _average_of_sums(rules._replace(channel_axis=axis), spatial[0], image, state)
 
 
 #: Pixels of a block of the weighted average, which is all that the CPU holds in float64 at once.
 _BLOCK = 2**16
 
 
-def _slices_of_block(array, axis):
-    """How many slices along an axis make a block."""
-    return max(_BLOCK * array.shape[axis] // array.size, 1)
+def _slices_of_block(shape, spatial):
+    """Slices along the first spatial axis that are a block; blocks are counted from the image's first."""
+    return max(_BLOCK * shape[spatial[0]] // max(math.prod(shape), 1), 1)
 
 
-def _sums_of_blocks(kind, layout, array, weights, counted, along, **common):
-    """Sums of products and of weights over blocks: runs of whole slices along an axis."""
-    slices, sums = _slices_of_block(array, along), []
+def _weighted_sums(spatial, slices, nan_policy, channel_axis, workers, image, weights, mask=None):
+    """For each block, the sum of weighted samples and that of weights; and how many samples count."""
+    array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
+    weights = checked_weights(weights, array, channel_axis, "weights")
+    counted = weights > 0 if mask is None else mask & (weights > 0)
+    on_gpu = gpu.is_array(array)
+    if not array.size:
+        shape = [length if i == channel_axis else 1 for i, length in enumerate(array.shape)]
+        return [], (gpu.arrays() if on_gpu else np).zeros(shape)
+    common = {"channel_axis": channel_axis, "workers": workers}
+    blocks = _sums_of_blocks_on_gpu if on_gpu else _sums_of_blocks
+    sums = blocks(array, weights, counted, spatial[0], slices, fill_value=0, **common)
+    return sums, pooled_by(Bins, (1,), array, "count", mask=counted, **common)
+
+
+def _sums_of_blocks(array, weights, counted, along, slices, **common):
+    """Pairs of sums, of products and of weights, over blocks: runs of whole slices along an axis."""
+    sums = []
     for begin in range(0, array.shape[along], slices):
         run = (slice(None),) * along + (slice(begin, begin + slices),)
         with np.errstate(invalid="ignore", over="ignore"):
             products = array[run].astype(np.float64) * weights[run]
         numbers = products, weights[run]
-        sums.append([pooled_by(kind, layout, each, "sum", mask=counted[run], **common) for each in numbers])
-    return (np.concatenate(parts, axis=along) for parts in zip(*sums, strict=True))
+        sums.append([pooled_by(Bins, (1,), each, "sum", mask=counted[run], **common) for each in numbers])
+    return sums
 
 
-def _sums_of_blocks_on_gpu(kind, layout, array, weights, counted, along, **common):
-    """The same, by windows that are blocks."""
-    begins = np.arange(0, array.shape[along], _slices_of_block(array, along))
+def _sums_of_blocks_on_gpu(array, weights, counted, along, slices, **common):
+    """The same, by windows that are blocks: one pair of all sums."""
+    begins = np.arange(0, array.shape[along], slices)
     blocks = windows.between(array.shape[along], begins, np.append(begins[1:], array.shape[along]))
     kept = common["channel_axis"]
     tables = (blocks if i == along else windows.between(n, [0], [n]) for i, n in enumerate(array.shape) if i != kept)
     layout = (tuple(tables),)
-    return (
-        pooled_by(Tables, layout, each, "sum", mask=counted, **common)
-        for each in (as_doubles(array) * weights, weights)
-    )
+    numbers = as_doubles(array) * weights, weights
+    return [[pooled_by(Tables, layout, each, "sum", mask=counted, **common) for each in numbers]]
+
+
+def _average_of_sums(rules, along, image, state):
+    """The result for an image, of which only the type is looked at; blocks lie along an axis."""
+    sums, counts = state
+    totals = shares = counts * 0.0
+    if sums:
+        join = (gpu.arrays() if gpu.is_array(counts) else np).concatenate
+        common = {"channel_axis": rules.channel_axis, "workers": rules.workers}
+        totals, shares = (
+            pooled_by(Bins, (1,), join(parts, axis=along), "sum", **common) for parts in zip(*sums, strict=True)
+        )
+    return averaged(totals, shares, counts, image, *rules.of_average)
+
+
+def _weighted_average_lazily(image, weights, rules):
+    """`_weighted_average` for a dask array: a task has whole slices, as many blocks as a chunk has or one."""
+    import dask.array as da
+    from dask.base import tokenize
+
+    containers.refuse_out(rules.out)
+    if containers.is_masked(image):
+        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    plan = make_plan(image.shape, image.dtype, "avg", Bins(1), **rules.of_plan)
+    axis = plan.channel_axis
+    spatial = tuple(i for i in range(image.ndim) if i != axis)
+    weights = checked_lazy_weights(weights, image, axis, "weights")
+    arrays = {"image": image, "weights": da.asarray(weights)}
+    if rules.mask is not None:
+        arrays["mask"] = da.asarray(checked_lazy_mask(rules.mask, image, axis))
+    slices, length = _slices_of_block(image.shape, spatial), image.shape[spatial[0]]
+    run = slices * max(max(image.chunks[spatial[0]]) // slices, 1)
+    compute = functools.partial(_weighted_part, spatial, slices, rules.nan_policy, axis)
+    tasks = []
+    for begin in range(0, max(length, 1), run):
+        intervals = [(0, n) for n in image.shape]
+        intervals[spatial[0]] = begin, min(begin + run, length)
+        own = [intervals if a.ndim == image.ndim else [intervals[i] for i in spatial] for a in arrays.values()]
+        pairs = [chunked.box(name, a, along) for (name, a), along in zip(arrays.items(), own, strict=True)]
+        tasks.append((compute, [cut for cut, _ in pairs], [keys for _, keys in pairs]))
+    token = tokenize([array.name for array in arrays.values()], chunked.described(plan), rules.nan_policy)
+    rules = rules._replace(mask=None, workers=None, channel_axis=axis)
+    finish = functools.partial(_weighted_of_state, rules, spatial[0], image.dtype)
+    metas, chunks = [np.empty((0,) * image.ndim, plan.dtype)], tuple((n,) for n in plan.shape)
+    name = f"skpool-weighted_avg-{token}"
+    return chunked.folded(name, tasks, _merged_sums, finish, list(arrays.values()), metas, chunks)[0]
+
+
+def _weighted_part(spatial, slices, nan_policy, channel_axis, cuts, blocks):
+    """What a task gives: `_weighted_sums` of its slices."""
+    arrays = (cut.together(keys) for cut, keys in zip(cuts, blocks, strict=True))
+    return _weighted_sums(spatial, slices, nan_policy, channel_axis, None, *arrays)
+
+
+def _merged_sums(states):
+    sums, counts = zip(*states, strict=True)
+    return list(itertools.chain(*sums)), sum(counts)
+
+
+def _weighted_of_state(rules, along, dtype, state):
+    return [_average_of_sums(rules, along, np.empty(0, dtype), state)]
 
 
 def _top_k_average(kind, layout, image, reduction, parameters, **given):

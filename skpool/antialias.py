@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from . import containers, documents, windows
-from .averages import as_doubles, averaged, checked_weights, counted_pixels
-from .backends import gpu
-from .plan import checked_channel_axis, checked_image_dtype, make_plan
-from .pooling import Rules, pool, pooled_by, unwrapped
+from .averages import as_doubles, averaged, checked_lazy_weights, checked_weights, counted_pixels
+from .backends import chunked, gpu
+from .plan import axes_of, checked_channel_axis, checked_image_dtype, make_plan
+from .pooling import Rules, checked_lazy_mask, pool, pooled_by, unwrapped
 from .reductions import WEIGHTED_AVG, as_float
 from .windows import Sliding, Tables, Taps
 
@@ -56,7 +56,8 @@ def weighted_avg_pool(
         "workers": workers,
     }
     if image_weights is not None:
-        return _with_image_weights(image, image_weights, geometry, **given)
+        unweighted = geometry._replace(footprint=taps.unweighted, weights=None)
+        return _with_image_weights(image, image_weights, geometry, unweighted, **given)
     image = containers.as_array(image)
     plain = mask is None and fill_value is None and type(min_count) is int and min_count == 1
     if plain and nan_policy == "propagate" and not containers.is_masked(image) and image.size:
@@ -108,28 +109,59 @@ def _axis_by_axis(image, vectors, geometry, given):
 # --- pixels that have weights of their own
 
 
-def _with_image_weights(image, image_weights, geometry, **given):
+def _with_image_weights(image, image_weights, weighted, unweighted, **given):
     """Two weighted averages, of the image times its weights and of these: sum w v x / sum w v.
 
     What does not count has the weight 0, and is not masked: the sum of the window's weights, which cancels between the
-    two, might be 0 without it.
+    two, might be 0 without it. `weighted` and `unweighted` are the windows, with weights of their taps and without.
     """
     rules = Rules(**given)
+    if containers.is_labelled(image):
+        given |= {"mask": containers.aligned(rules.mask, image)}
+        weights = containers.aligned(image_weights, image)
+        pooled = _with_image_weights(image.data, weights, weighted, unweighted, **given)
+        return containers.labelled(pooled, image, axes_of(image.shape, rules.channel_axis, weighted))
+    if containers.is_lazy(image):
+        return _with_image_weights_lazily(containers.checked_lazy(image), image_weights, weighted, unweighted, rules)
     array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
-    make_plan(array.shape, array.dtype, "avg", geometry, **rules.of_plan)
+    make_plan(array.shape, array.dtype, "avg", weighted, **rules.of_plan)
     weights = checked_weights(image_weights, array, rules.channel_axis, "image_weights")
     used = weights > 0 if mask is None else mask & (weights > 0)
     common = {"channel_axis": rules.channel_axis, "workers": rules.workers}
-    taps = geometry._replace(footprint=geometry.weights.unweighted, weights=None)
-    counts = pooled_by(Sliding, taps, array, "count", mask=used, **common)
+    counts = pooled_by(type(unweighted), unweighted, array, "count", mask=used, **common)
     with np.errstate(invalid="ignore", over="ignore"):
         numbers = as_doubles(array) if gpu.is_array(array) else array
         products = np.where(used, np.multiply(numbers, weights, dtype=np.float64), 0)
     averages = [
-        pooled_by(Sliding, geometry, pixels, "avg", cval=value, **common)
+        pooled_by(type(weighted), weighted, pixels, "avg", cval=value, **common)
         for pixels, value in ((products, rules.cval), (np.where(used, weights, 0), 1))
     ]
     return averaged(*averages, counts, image, *rules.of_average)
+
+
+def _with_image_weights_lazily(image, image_weights, weighted, unweighted, rules):
+    """`_with_image_weights` for a dask array; what is masked gets the weight 0."""
+    import dask.array as da
+
+    containers.refuse_out(rules.out)
+    if containers.is_masked(image):
+        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    plan = make_plan(image.shape, image.dtype, "avg", weighted, **rules.of_plan)
+    weights = checked_lazy_weights(image_weights, image, plan.channel_axis, "image_weights")
+    if rules.mask is not None:
+        arrays = [da.asarray(array) for array in (checked_lazy_mask(rules.mask, image, plan.channel_axis), weights)]
+        if arrays[0].ndim != arrays[1].ndim:
+            arrays = [da.expand_dims(a, plan.channel_axis) if a.ndim < image.ndim else a for a in arrays]
+        weights = da.where(*arrays, weights.dtype.type(0))
+    rules = rules._replace(mask=None, workers=1)
+    compute = functools.partial(_chunk_with_weights, weighted.weights, unweighted.footprint, rules)
+    return chunked.run(compute, plan, image, weights, token=("image_weights", rules.nan_policy))
+
+
+def _chunk_with_weights(weighted, unweighted, rules, part, image, weights):
+    """What a task computes: the windows of a part."""
+    axes = tuple(axis for number, axis in enumerate(part.plan.axes) if number != part.plan.channel_axis)
+    return _with_image_weights(image, weights, Tables(axes, weighted), Tables(axes, unweighted), **rules._asdict())
 
 
 # --- binomial weights

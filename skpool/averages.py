@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import windows
+from . import containers, windows
 from .backends import gpu
 from .plan import checked_image_dtype
 from .pooling import checked_device_mask, checked_mask, pooled_by, shaped_as, unwrapped
@@ -71,3 +71,14 @@ def checked_weights(weights, image, channel_axis, name):
     if not bool((np.isfinite(weights) & (weights >= 0)).all()):
         raise ValueError(f"`{name}` must be finite and >= 0, got others")
     return shaped_as(weights, image, channel_axis, name)
+
+
+def checked_lazy_weights(weights, image, channel_axis, name):
+    """The same for a dask array, as they are: NumPy's or dask's, whose values are looked at when they are computed."""
+    if not containers.is_lazy(weights):
+        checked_weights(weights, image, channel_axis, name)
+        return np.asarray(weights)
+    weights = containers.checked_lazy(weights, name)
+    checked_weights(np.empty(0, weights.dtype), np.empty(0), None, name)
+    shaped_as(np.broadcast_to(True, weights.shape), image, channel_axis, name)
+    return weights

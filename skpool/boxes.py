@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from fractions import Fraction
@@ -10,7 +11,7 @@ import numpy as np
 
 from . import containers, windows
 from .backends import boxes as on_cpu
-from .backends import gpu
+from .backends import chunked, gpu
 from .backends import gpu_boxes as on_gpu
 from .plan import checked_channel_axis, checked_image_dtype, representable
 from .reductions import REDUCTIONS
@@ -34,13 +35,14 @@ MOST_SAMPLES = 2**16
 
 def _checked_image(image, channel_axis):
     """The image as (rows, columns, channels), of any strides, and whether it had channels."""
-    containers.refuse_lazy(image)
-    if isinstance(image, np.ma.MaskedArray):
+    if containers.is_labelled(image):
+        image = image.data
+    if containers.is_masked(image):
         raise TypeError(
             "`image` must not be a masked array, whose mask would be lost: fill it, or give its `data`; got one of "
             f"shape {image.shape}"
         )
-    image = gpu.as_array(image) if gpu.is_array(image) else np.asarray(image)
+    image = gpu.as_array(image) if gpu.is_array(image) else containers.as_array(image)
     checked_image_dtype(image.dtype)
     channel_axis = checked_channel_axis(channel_axis, image.ndim)
     if image.ndim != 2 + (channel_axis is not None):
@@ -54,6 +56,11 @@ def _checked_image(image, channel_axis):
 
 def _checked_boxes(boxes):
     """The boxes as (K, 4) float64, in the memory of the processor."""
+    if containers.is_lazy(boxes):
+        raise NotImplementedError(
+            "`boxes` must be in memory, for they say which chunks of the image are needed, got a dask array: give "
+            "`boxes.compute()`"
+        )
     array = gpu.as_array(boxes).get() if gpu.is_array(boxes) else np.asarray(boxes)
     if array.shape == (0,):  # an empty list
         array = array.reshape(0, 4)
@@ -148,7 +155,46 @@ def _backend(image):
 
 def _run(rule, dtype, image, has_channels, edges, output_shape, fill, workers):
     """Pool by a rule of the backend, and give the result its type and shape."""
+    if containers.is_lazy(image):
+        return _lazily(rule, dtype, image, has_channels, edges, output_shape, fill)
     result = _backend(image).run(rule, image, edges, output_shape, fill, workers)
+    with np.errstate(over="ignore"):
+        result = result.astype(dtype, copy=False)
+    return result if has_channels else result[..., 0]
+
+
+# --- dask arrays: each task has the chunks that its boxes look at
+
+#: Pixels ahead of a box and behind it that samples between pixels may look at.
+_MARGINS = (2, 3)
+
+
+def _lazily(rule, dtype, image, has_channels, edges, output_shape, fill):
+    """`_run` for a dask array."""
+    shape = image.shape[:2]
+    if not image.size:
+        import dask.array as da
+
+        return da.from_array(
+            _run(rule, dtype, np.empty(image.shape, image.dtype), has_channels, edges, output_shape, fill, 1)
+        )
+    if rule.own_channels:
+        image = image.rechunk({2: -1})
+    ahead, behind = (0, 0) if rule.name == "pixels" else _MARGINS
+    first = np.clip(np.floor(edges[:, ::2]) - ahead, 0, np.array(shape) - 1)
+    stop = np.clip(np.ceil(edges[:, 1::2]) + behind, first + 1, shape)  # of a box outside, one pixel is at hand
+    spans = np.stack([first, stop], axis=-1).astype(np.int64)
+    compute = functools.partial(_part, rule, dtype, has_channels, output_shape, fill, shape)
+    token = (rule, dtype, has_channels, output_shape, fill)
+    channels = [image.shape[2] // math.prod(output_shape)] if rule.own_channels else image.chunks[2]
+    inner = (*((length,) for length in output_shape), *[tuple(channels)] * has_channels)
+    meta = np.empty((0,) * (3 + has_channels), dtype)
+    return chunked.boxes(compute, image, edges, spans, inner, meta, name=rule.name, token=token)
+
+
+def _part(rule, dtype, has_channels, output_shape, fill, shape, image, origin, edges):
+    """Boxes of a part of an image of this shape, which begins at `origin`."""
+    result = on_cpu.run(rule, image, edges, output_shape, fill, 1, (shape, origin))
     with np.errstate(over="ignore"):
         result = result.astype(dtype, copy=False)
     return result if has_channels else result[..., 0]
@@ -199,7 +245,8 @@ def roi_pool(
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
-        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device. Computed later if `image`
+        is a dask array, in chunks of consecutive boxes.
         Channels always last. Of the image's dtype (max, min; range: unsigned), of `numpy.sum`'s (sum; float16 gives
         float32), else floating point: float32 of float16 and float32, float64 of others. NaN pixels give NaN.
 
@@ -286,7 +333,8 @@ def roi_align(
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
-        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device. Computed later if `image`
+        is a dask array, in chunks of consecutive boxes.
         Channels always last; float32 of float16 and float32 images, float64 of others. A NaN pixel with a weight
         above 0 gives NaN.
 
@@ -359,7 +407,8 @@ def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=N
     Returns
     -------
     pooled : (K, rows, columns) or (K, rows, columns, C) ndarray
-        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device. Computed later if `image`
+        is a dask array, in chunks of consecutive boxes.
         Channels always last; float32 of float16 and float32 images, float64 of others. Boxes without area give 0. A
         NaN pixel with a weight above 0 gives NaN.
 
@@ -418,7 +467,8 @@ def position_sensitive_roi_pool(image, boxes, output_shape, *, channel_axis=-1, 
     Returns
     -------
     pooled : (K, rows, columns, C / number of bins) ndarray
-        On a GPU if `image` is; boxes that are there are fetched, which waits for the device.
+        On a GPU if `image` is; boxes that are there are fetched, which waits for the device. Computed later if `image`
+        is a dask array, in chunks of consecutive boxes.
         Channels always last; float32 of float16 and float32 images, float64 of others. A bin without pixels, of a box
         that leaves the image, is 0. NaN pixels give NaN.
 

@@ -51,8 +51,7 @@ def refuse_lazy(array, name="image"):
     """Refuse a dask array, where only arrays in memory will do; `name` is what an error calls it."""
     if is_lazy(array):
         raise NotImplementedError(
-            f"`{name}` must be in memory for this function, got a dask array: give it `{name}.compute()`; `pool`, "
-            "`adaptive_pool`, `global_pool`, `region_pool`, `pool_pyramid` and their kin take dask arrays"
+            f"`{name}` must be in memory with these arguments, got a dask array: give it `{name}.compute()`"
         )
 
 
@@ -126,6 +125,22 @@ def labelled(pooled, image, axes):
             mean = _mean(np.asarray(coordinate.values), [windows[dim] for dim in coordinate.dims])
             result = result.assign_coords({key: (coordinate.dims, mean, coordinate.attrs)})
     return result
+
+
+def relabelled(image, values):
+    """An image with the dimensions, attributes and name of the labelled values that were spread over it.
+
+    Coordinates are left out that depend on dimensions of another length. An image of another number of axes is given
+    as it is.
+    """
+    if image.ndim != values.ndim:
+        return image
+    changed = {
+        dim for dim, *lengths in zip(values.dims, values.shape, image.shape, strict=True) if len(set(lengths)) > 1
+    }
+    moved = [key for key, coordinate in values.coords.items() if changed & set(coordinate.dims)]
+    kept = values.coords.to_dataset().drop_vars(moved).coords
+    return type(values)(image, dims=values.dims, coords=kept, name=values.name, attrs=values.attrs)
 
 
 def _mean(coordinate, axes):

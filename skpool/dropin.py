@@ -19,11 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .backends import cpu
+from . import containers
+from .backends import chunked, cpu
 from .backends.gpu import on_cpu_only
 from .plan import PLANS_KEPT, checked_image_dtype, make_plan, representable
 from .reductions import REDUCTIONS
-from .windows import Sliding
+from .windows import Sliding, sliding
 
 __all__ = ["block_reduce", "downscale_local_mean", "patch_skimage", "patched", "unpatch_skimage"]
 
@@ -226,6 +227,33 @@ def _reduced(image, block_size, func, cval, func_kwargs):
     return result
 
 
+# --- dask arrays: each chunk of blocks is reduced by itself
+
+
+def _lazily(function, image, block_size, *rest):
+    """A drop-in for a dask array, which scikit-image does not take: chunks of whole blocks."""
+    import dask.array as da
+
+    image = containers.checked_lazy(image)
+    result = function(np.ones((1,) * image.ndim, image.dtype), block_size, *rest)  # raises what is wrong
+    if 0 in image.shape:
+        return da.from_array(function(np.empty(image.shape, image.dtype), block_size, *rest))
+    block = (block_size,) * image.ndim if np.isscalar(block_size) else tuple(map(int, block_size))
+    axes = [sliding(length, size, size) for length, size in zip(image.shape, block, strict=True)]
+    chunks = tuple(map(chunked.output_chunks, axes, image.chunks))
+    parts = [
+        [((taken.start * size, min(taken.stop * size, length)), None) for taken in chunked.slices(sizes)]
+        for sizes, size, length in zip(chunks, block, image.shape, strict=True)
+    ]
+    compute = functools.partial(_of_blocks, function, block_size, rest)
+    token = (block_size, *rest)
+    return chunked.gathered(compute, image, parts, chunks, result.dtype, name=function.__name__, token=token)
+
+
+def _of_blocks(function, block_size, rest, parts, image):
+    return function(image, block_size, *rest)
+
+
 # --- the drop-ins
 
 
@@ -236,7 +264,8 @@ def block_reduce(image, block_size=2, func=np.sum, cval=0, func_kwargs=None):
     Parameters
     ----------
     image : (M[, ...]) ndarray
-        Image of any number of axes. Masks are dropped, as scikit-image does.
+        Image of any number of axes. Masks are dropped, as scikit-image does. A dask array gives one that is computed
+        later, chunk by chunk; of a function that is scikit-image's, sums may differ from the whole's by rounding.
     block_size : int or tuple of int
         Samples of a block along each axis. The image is padded at its ends up to whole blocks.
     func : callable
@@ -275,6 +304,8 @@ def block_reduce(image, block_size=2, func=np.sum, cval=0, func_kwargs=None):
     >>> block_reduce(image, (3, 1), np.mean)
     array([[5., 6., 7., 8., 9.]])
     """
+    if containers.is_lazy(image):
+        return _lazily(block_reduce, image, block_size, func, cval, func_kwargs)
     result = _reduced(image, block_size, func, cval, func_kwargs)
     if result is None:
         return _originals()["block_reduce"](image, block_size, func, cval, func_kwargs)
@@ -318,6 +349,8 @@ def downscale_local_mean(image, factors, cval=0, clip=True):
     array([[3.5, 4. ],
            [5.5, 4.5]])
     """
+    if containers.is_lazy(image):
+        return _lazily(downscale_local_mean, image, factors, cval, clip)
     result = _reduced(image, factors, np.mean, cval, None)
     if result is None:
         return _originals()["downscale_local_mean"](image, factors, cval, clip)

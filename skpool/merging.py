@@ -1,24 +1,31 @@
-"""Whole dask arrays: pooled from strips, where that gives the same bits.
+"""Whole dask arrays: folded part by part, in the order in which one in memory is folded.
 
-A strip is what a window of one column and 2**j rows holds: its maximum, its number of samples, its sum. Strips are few,
-so one task merges them all. Sums of floats depend on the order in which they are taken, which is that of a tree over
-the rows, then over the columns (kernels/driver.pyx); strips of 2**j rows, counted from the image's first, are nodes of
-that tree, and what is left of it is the tree over the strips. What cannot be merged so is refused.
+    part    a chunk's columns of 2**j rows, counted through all leading axes from the image's first
+    fold    a part -> the states of its columns
+    join    states of neighbouring parts -> states of more rows, eight at a time
+    finish  the states of all columns -> the result
+
+Design: results of floats depend on the order in which samples are folded, which is that of a tree over the rows, then
+over the columns (kernels/driver.pyx). Parts are nodes of that tree, so what is left of it is the tree over the parts:
+the same bits for any chunks, and for an array in memory. A part that no chunk has whole is put together from several.
+Reductions that sort their samples have no states, and are refused.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from . import containers, windows
-from .backends import cpu
-from .plan import axes_of, checked_channel_axis, make_plan
-from .pooling import checked_lazy_mask, pooled_by, taken_return_indices
+from . import containers
+from .backends import chunked, cpu
+from .backends.order import ORDERS
+from .plan import Part, axes_of, checked_channel_axis, make_plan
+from .pooling import checked_lazy_mask, checked_mask, pooled_by, taken_return_indices
 from .threads import check_workers
-from .windows import Bins, Tables
 
 
 def pooled_whole(kind, layout, image, reduction, parameters, *, mask, out, channel_axis, workers, **counting):
@@ -33,24 +40,21 @@ def pooled_whole(kind, layout, image, reduction, parameters, *, mask, out, chann
     containers.refuse_out(out)
     if workers is not None:
         check_workers(workers)
-    parameters = dict(parameters)
-    return_indices = taken_return_indices(reduction, parameters)
-    windows_given = kind(*layout)
-    plan = make_plan(
-        image.shape, image.dtype, reduction, windows_given, channel_axis=channel_axis, **counting, **parameters
-    )
+    rest = dict(parameters)
+    return_indices = taken_return_indices(reduction, rest)
+    plan = make_plan(image.shape, image.dtype, reduction, kind(*layout), channel_axis=channel_axis, **counting, **rest)
     if mask is not None:
         mask = checked_lazy_mask(mask, image, plan.channel_axis)
-    along, rows = _strips_of(plan, image.chunks)
-    if return_indices or containers.is_masked(image) or not is_exact(plan, rows):
-        what = f"`reduction` {reduction!r}" + (" with indices" if return_indices else "")
+    if reduction in ORDERS:
         raise NotImplementedError(
-            f"{what} of {image.dtype} in several chunks to {plan.dtype} has no exact merge: rechunk the image to one "
-            "chunk along the pooled axes, or take `adaptive_pool(image, 1, ...)`, which gathers it in one task"
+            f"`reduction` {reduction!r} of several chunks has no merge, for it sorts all samples: rechunk the image to "
+            "one chunk along the pooled axes, or take `adaptive_pool(image, 1, ...)`, which gathers it in one task"
         )
-    if plan.samples <= _FEW:
+    if plan.samples <= _FEW or not math.prod(plan.shape):
         return pooled_by(kind, layout, image, reduction, parameters, **given, **counting)
-    return _MERGES[reduction](_Strips(plan, image, mask, counting["nan_policy"], along, rows))
+    cpu.recipe_of(plan, return_indices)  # it refuses windows that are too large for their totals
+    raises = counting["nan_policy"] == "raise" and image.dtype.kind == "f"
+    return _lazily(plan, image, mask, raises, return_indices)
 
 
 def _lies_in_one_chunk(image, channel_axis):
@@ -59,158 +63,165 @@ def _lies_in_one_chunk(image, channel_axis):
     return all(count == 1 or number == axis for number, count in enumerate(image.numblocks))
 
 
-#: Samples up to which one task gathers them: sums of floats may be taken in float32 then.
+#: Samples up to which one task gathers them: sums may be float32 then, and are taken again where they overflow.
 _FEW = 2**10
 
-#: Rows of a strip, if an image has so many.
-_ROWS = 64
 
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """What tasks know of the window, or of that of some channels.
 
-def _strips_of(plan, chunks):
-    """The axis along which strips lie, and how many samples each of them has: a power of two, about a chunk's."""
-    columns, _ = cpu.columns_and_channels(plan)
-    leading = [axis for axis in range(columns) if axis != plan.channel_axis and plan.axes[axis].length > 1]
-    along = leading[-1] if leading else columns
-    rows = 1 << max(max(chunks[along]), _ROWS).bit_length() - 1
-    if len(leading) > 1:  # the rows of all planes are one run of rows, of which strips must be parts
-        rows = math.gcd(rows, plan.axes[along].length)
-    return along, rows
+    Attributes
+    ----------
+    part : Part
+        All of it.
+    masked, raises, indices : bool
+        Whether pixels may be masked, counted NaN is refused, and places are wanted.
+    masked_array : bool
+        Whether the image's chunks have masks of their own, as the result shall have.
+    """
 
-
-def is_exact(plan, rows):
-    """Whether the reduction of a plan can be merged from strips of so many rows, bit for bit."""
-    dtype = plan.image_dtype
-    natural = plan.reduction.result(dtype.newbyteorder("="))
-    if plan.reduction.name in ("max", "min", "count"):
-        return True
-    if plan.reduction.name == "range":
-        return plan.dtype == natural
-    if plan.reduction.name not in ("sum", "avg"):
-        return False
-    if dtype.kind == "f":
-        return rows >= _ROWS and plan.dtype in (np.float32, np.float64)
-    if plan.reduction.name == "sum" and plan.dtype == natural:
-        return True
-    return 8 * dtype.itemsize + plan.samples.bit_length() <= 63  # a sum does not wrap
-
-
-class _Strips:
-    """Strips of an image, and what is made of them; all of it lazy."""
-
-    def __init__(self, plan, image, mask, nan_policy, along, rows):
-        """Of a plan for one window; the dask array and its mask (or None); strips of so many rows along an axis."""
-        self.plan, self.image, self.mask, self.nan_policy = plan, image, mask, nan_policy
-        self.sum_dtype = np.dtype(np.float64) if image.dtype.kind == "f" else None
-        length = image.shape[along]
-        strips = windows.sliding(length, rows, rows) if rows < length else windows.adaptive(length, 1)
-        tables = [strips if axis == along else windows.whole(n) for axis, n in enumerate(image.shape)]
-        self.tables = tuple(table for axis, table in enumerate(tables) if axis != plan.channel_axis)
-
-    def strips(self, reduction, **given):
-        """One value for each strip."""
-        given |= {"mask": self.mask, "nan_policy": self.nan_policy, "channel_axis": self.plan.channel_axis}
-        return pooled_by(Tables, (self.tables,), self.image, reduction, **given)
-
-    def merged(self, strips, reduction, **given):
-        """One value of them all, or one for each channel."""
-        return pooled_by(Bins, (1,), strips, reduction, channel_axis=self.plan.channel_axis, **given)
-
-    @functools.cached_property
-    def counts(self):
-        """The samples that each strip counts."""
-        return self.strips("count")
+    part: Part
+    masked: bool
+    raises: bool
+    indices: bool
+    masked_array: bool
 
     @property
-    def is_counting(self):
-        """Whether counts depend on the image, or may be too low."""
-        return self.mask is not None or self.plan.omit_nan or self.plan.min_count > 1
+    def plan(self):
+        return self.part.plan
 
-    def total(self):
-        """Samples in all: for each channel, or as a number if all count."""
-        if self.is_counting:
-            return self.merged(self.counts, "sum")
-        return math.prod(axis.length for number, axis in enumerate(self.plan.axes) if number != self.plan.channel_axis)
-
-    def extremum(self, reduction, **given):
-        """The largest or smallest sample."""
-        mask = self.counts > 0 if self.is_counting else None
-        return self.merged(self.strips(reduction), reduction, mask=mask, **given)
-
-    def sum(self):
-        """The sum of all samples; of floats as float64."""
-        sums = self.strips("sum", dtype=self.sum_dtype, fill_value=-0.0 if self.sum_dtype else 0)
-        return self.merged(sums, "sum")
-
-    def finished(self, function, *values):
-        """``function(*values)``, task by task, in the plan's type; the fill value where too few samples count."""
-        import dask.array as da
-
-        total = self.total()
-        compute = functools.partial(finished, function, plan=self.plan)
-        return da.map_blocks(compute, total, *values, dtype=self.plan.dtype, meta=np.empty((0,) * self.image.ndim))
+    @property
+    def may_leave_range(self):
+        """Whether sums of powers may leave the range of float64, so that the largest sample must be known."""
+        return self.plan.reduction.name in cpu.POWERS and cpu.may_leave_range(self.plan)
 
 
-def finished(function, total, *values, plan):
-    """What a task of `_Strips.finished` gives."""
-    with np.errstate(all="ignore"):
-        result = function(plan, total, *values).astype(plan.dtype, copy=False)
-    return np.where(np.asarray(total) < plan.min_count, plan.fill_value, result)
+def _lazily(plan, image, mask, raises, indices):
+    """`pooled_whole` for checked arguments."""
+    import dask.array as da
+    from dask.base import tokenize
+
+    columns, channel = cpu.columns_and_channels(plan)[0], plan.channel_axis
+    leading = [axis for axis in range(columns) if axis != channel]
+    of_mask = range(image.ndim)
+    if mask is not None and mask.ndim < image.ndim:
+        of_mask = [axis for axis in of_mask if axis != channel]
+    if mask is not None and not isinstance(mask, da.Array):
+        mask = da.from_array(mask, chunks=tuple(image.chunks[axis] for axis in of_mask))
+    token = tokenize(image.name, None if mask is None else mask.name, chunked.described(plan), raises, indices)
+    name = f"skpool-{plan.reduction.name}-{token}"
+    chunks = tuple(sizes if axis == channel else (1,) for axis, sizes in enumerate(image.chunks))
+    masked_array = containers.is_masked(image)
+    graph = {}
+    for number, runs in enumerate(itertools.product(*map(_runs, plan.axes, chunks))):
+        part = plan.part(runs)
+        fold = _Fold(part, mask is not None or masked_array, raises, indices, masked_array)
+        states = []
+        for j, taken in enumerate(chunked.slices([size for size in image.chunks[columns] if size])):
+            tasks = []
+            for first, boxes in _parts([image.shape[a] for a in leading], [max(image.chunks[a]) for a in leading]):
+                cuts, blocks = [], []
+                for box in boxes:
+                    intervals = [run.intervals[0] for run in runs]
+                    intervals[columns] = taken.start, taken.stop
+                    for axis, along in zip(leading, box, strict=True):
+                        intervals[axis] = along
+                    pairs = [chunked.box("image", image, intervals)]
+                    if mask is not None:
+                        pairs.append(chunked.box("mask", mask, [intervals[axis] for axis in of_mask]))
+                    cuts.append([cut for cut, _ in pairs])
+                    blocks.append([keys for _, keys in pairs])
+                tasks.append((_folded, fold, first, cuts, blocks))
+            states.append(chunked.tree(graph, f"{name}-{number}-{j}", tasks, functools.partial(_joined, fold)))
+        place = tuple(0 if axis != channel else number for axis in range(image.ndim))
+        graph[(name, *place)] = (_finished, fold, states)
+    empty = np.ma.empty if masked_array else np.empty
+    metas = [empty((0,) * image.ndim, plan.dtype), *[np.empty((0,) * image.ndim, np.int64)] * indices]
+    arrays = chunked.arrays(name, graph, [image] if mask is None else [image, mask], chunks, metas)
+    return tuple(arrays) if indices else arrays[0]
 
 
-def _limited(plan, whole):
-    """Integers as the plan's type has them."""
-    if plan.dtype.kind == "f":
-        return whole
-    low, high = (0, 1) if plan.dtype.kind == "b" else (np.iinfo(plan.dtype).min, np.iinfo(plan.dtype).max)
-    return np.clip(whole, max(low, -(2**63)), min(high, 2**63 - 1))
+def _runs(axis, sizes):
+    """The one window along a pooled axis, or the channels of each chunk."""
+    return [axis.take(outputs) for outputs in chunked.slices(sizes)]
 
 
-def _sum(plan, total, value):
-    if plan.image_dtype.kind == "f":
-        return value
-    return value if value.dtype == plan.dtype else _limited(plan, value.astype(np.int64))
+def _parts(lengths, sizes):
+    """The first row of each part, and the boxes of the leading axes that it is; of about as many rows as a chunk."""
+    total = math.prod(lengths)
+    rows = 1 << max(math.prod(sizes), cpu.LEAST_PART).bit_length() - 1
+    return [(first, _boxes(lengths, first, min(first + rows, total))) for first in range(0, total, rows)]
 
 
-def _average(plan, total, value):
-    """Sums by counts; integers are rounded half to even."""
-    divisor = plan.parameters["divisor"]
-    if value.dtype.kind != "f":
-        value = value.astype(np.int64)
-    if plan.dtype.kind == "f" or divisor is not None:
-        mean = value / (total if divisor is None else divisor)
-        return mean if plan.dtype.kind == "f" else _limited(plan, np.rint(mean))
-    counts = np.maximum(total, 1)
-    quotient, rest = np.divmod(value, counts)
-    return _limited(plan, quotient + ((2 * rest > counts) | ((2 * rest == counts) & (quotient % 2 == 1))))
+def _boxes(lengths, start, stop):
+    """Boxes that hold rows `start` to before `stop` of all rows through axes of these lengths, one after the other."""
+    if not lengths:
+        return [()]
+    inner = math.prod(lengths[1:])
+    first, last = divmod(start, inner), divmod(stop, inner)
+    if first[0] == last[0] or (first[0] + 1, 0) == last:
+        return [((first[0], first[0] + 1), *box) for box in _boxes(lengths[1:], first[1], first[1] + stop - start)]
+    ahead = _boxes(lengths, start, (first[0] + 1) * inner) if first[1] else []
+    whole = first[0] + bool(first[1]), last[0]
+    behind = _boxes(lengths, last[0] * inner, stop) if last[1] else []
+    return [*ahead, *[(whole, *((0, length) for length in lengths[1:]))] * (whole[0] < whole[1]), *behind]
 
 
-def _range(plan, total, high, low):
-    if plan.dtype.kind == "b":
-        return high & ~low
-    if plan.dtype.kind == "u":  # the difference fits the unsigned type, where it wraps to its value
-        return high.astype(plan.dtype) - low.astype(plan.dtype)
-    return high - low
+def _folded(fold, first, cuts, blocks):
+    """A task: the states of a part, and where they may leave the range, the largest magnitude in it."""
+    images, masks = [], []
+    for (image_cut, *mask_cut), (image_blocks, *mask_blocks) in zip(cuts, blocks, strict=True):
+        image = image_cut.together(image_blocks)
+        counted = ~np.ma.getmaskarray(image) if fold.masked_array else None
+        image = np.ma.getdata(image)
+        for cut, keys in zip(mask_cut, mask_blocks, strict=True):
+            mask = checked_mask(cut.together(keys), image, fold.plan.channel_axis)
+            counted = mask if counted is None else counted & mask
+        images.append(_in_rows(fold.plan, image))
+        masks += [] if counted is None else [_in_rows(fold.plan, counted)]
+    image = images[0] if len(images) == 1 else np.concatenate(images, axis=1, dtype=images[0].dtype)
+    mask = (masks[0] if len(masks) == 1 else np.concatenate(masks, axis=1)) if masks else None
+    if fold.raises and (np.isnan(image) if mask is None else np.isnan(image) & mask).any():
+        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+    states = cpu.fold_part(fold.plan, image, mask, fold.indices, first)
+    return states, cpu.largest(fold.plan, image, mask, (1, 2)) if fold.may_leave_range else None
 
 
-def _same(plan, total, value):
-    return value
+def _in_rows(plan, array):
+    """An array with its leading axes as one of rows: (channels or 1, rows, columns[, channels])."""
+    columns = cpu.columns_and_channels(plan)[0]
+    if plan.channel_axis is not None and plan.channel_axis < columns:
+        array = np.moveaxis(array, plan.channel_axis, 0)
+    else:
+        array = array[np.newaxis]
+        columns += 1
+    return array.reshape(array.shape[0], math.prod(array.shape[1:columns]), *array.shape[columns:])
 
 
-def _largest_or_smallest(strips):
-    plan = strips.plan
-    value = strips.extremum(plan.reduction.name, dtype=plan.dtype, fill_value=plan.fill_value)
-    return strips.finished(_same, value)
+def _joined(fold, states):
+    """A task: the states of neighbouring parts, joined."""
+    if len(states) == 1:
+        return states[0]
+    states, largest = zip(*states, strict=True)
+    joined = cpu.join_parts(fold.plan, fold.masked, fold.indices, states)
+    return joined, functools.reduce(np.fmax, largest) if fold.may_leave_range else None
 
 
-#: How results follow from states: ``(plan, count, *states) -> values``.
-FINISHES = {"range": _range, "count": _sum, "sum": _sum, "avg": _average}
-
-#: How each reduction is merged from strips.
-_MERGES = {
-    "max": _largest_or_smallest,
-    "min": _largest_or_smallest,
-    "range": lambda strips: strips.finished(_range, strips.extremum("max"), strips.extremum("min")),
-    "count": lambda strips: strips.finished(_sum, strips.merged(strips.counts, "sum")),
-    "sum": lambda strips: strips.finished(_sum, strips.sum()),
-    "avg": lambda strips: strips.finished(_average, strips.sum()),
-}
+def _finished(fold, states):
+    """A task: the result, and places if they are wanted, of the states of all columns."""
+    (first, *others), largest = zip(*states, strict=True)
+    states, plan = first.beside(others), fold.plan
+    places = np.empty(plan.shape, np.int64) if fold.indices else None
+    result = cpu.finish_parts(plan, fold.masked, states, places)
+    if fold.may_leave_range:
+        top = functools.reduce(np.fmax, largest).reshape(plan.shape)
+        if cpu.leaves_range(plan, result, top).any():
+            raise NotImplementedError(
+                f"`image` has powers that float64 cannot hold, up to {top.max()} to the power {plan.parameters['p']}: "
+                "rechunk it to one chunk along the pooled axes, or scale it"
+            )
+    if fold.masked_array:
+        counts = cpu.finish_parts(plan.counting(plan.omit_nan), True, states.of_counts)
+        result = np.ma.MaskedArray(result, counts < plan.min_count, fill_value=plan.fill_value)
+    return (result, fold.part.of_image(places)) if fold.indices else result

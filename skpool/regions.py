@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import containers, merging
+from . import containers
 from .backends import chunked, gpu, gpu_labels
 from .backends import labels as backend
 from .plan import checked_dtype, make_plan, plan_for, representable
@@ -63,7 +63,7 @@ def _checked_labels(labels):
         raise ValueError(f"`labels` must be a sequence of integers, got shape {array.shape}")
     if array.dtype.kind not in "biu" and array is labels:
         raise TypeError(f"`labels` must be integers, got dtype {array.dtype}")
-    if array.size and not 0 <= array.min() <= array.max() < 2**64:
+    if array.size and not 0 <= int(array.min()) <= int(array.max()) < 2**64:
         raise ValueError(f"`labels` must be from 0 to 2**64 - 1, got {labels!r}")
     array = array.astype(np.uint64)
     different = np.unique(array).size
@@ -314,21 +314,13 @@ def _lazily(plan, image, label_image, mask, return_indices, *, labels, backgroun
 
     plan = replace(plan, axes=Bins(1).axes(image.shape))  # one window, which counts as many samples as a region may
     name = plan.reduction.name
-    if name not in _STATES or containers.is_masked(image) or not merging.is_exact(plan, 0):
+    if containers.is_masked(image) or not _merges(plan):
         raise NotImplementedError(
             f"`reduction` {name!r} of {image.dtype} to {plan.dtype} has no exact merge over the chunks of a dask array"
             f"{' of masked arrays' if containers.is_masked(image) else ''}: give it `image.compute()`; max, min, range "
             "and count have one, and sum and avg of integers"
         )
-    if labels is not None:
-        rows = labels
-    elif not containers.is_lazy(label_image):
-        rows = np.unique(label_image)
-        rows = rows if background is None else rows[rows != background]
-        if rows.size and rows[0] < 0:
-            raise ValueError(f"`label_image` must be >= 0 wherever it is not `background`, got {rows[0]}")
-    else:
-        raise ValueError("`labels` must be given for a dask array of labels, got None: the result has one row for each")
+    rows = _rows_known(labels, label_image, background)
     spatial = [number for number in range(image.ndim) if number != channel_axis]
     if not containers.is_lazy(image):
         chunks = dict(zip(spatial, label_image.chunks, strict=True))
@@ -355,6 +347,76 @@ def _lazily(plan, image, label_image, mask, return_indices, *, labels, backgroun
     finish = functools.partial(_finished, plan)
     chunks = tuple((length,) for length in shape)
     return (*chunked.folded(f"skpool-region-{name}-{token}", tasks, merge, finish, arrays, metas, chunks), rows)
+
+
+def _rows_known(labels, label_image, background):
+    """The label of each row, where an array is not computed to find them."""
+    if labels is not None:
+        return labels
+    if containers.is_lazy(label_image):
+        raise ValueError("`labels` must be given for a dask array of labels, got None: there is one row for each")
+    rows = np.unique(label_image)
+    rows = rows if background is None else rows[rows != background]
+    if rows.size and rows[0] < 0:
+        _refuse_negative(rows[0])
+    return rows
+
+
+def _of_totals(function, total, *values, plan):
+    """``function(plan, total, *values)`` in the plan's type; the fill value where too few samples count."""
+    with np.errstate(all="ignore"):
+        result = function(plan, total, *values).astype(plan.dtype, copy=False)
+    return np.where(np.asarray(total) < plan.min_count, plan.fill_value, result)
+
+
+def _limited(plan, whole):
+    """Integers as the plan's type has them."""
+    if plan.dtype.kind == "f":
+        return whole
+    low, high = (0, 1) if plan.dtype.kind == "b" else (np.iinfo(plan.dtype).min, np.iinfo(plan.dtype).max)
+    return np.clip(whole, max(low, -(2**63)), min(high, 2**63 - 1))
+
+
+def _sum(plan, total, value):
+    if plan.image_dtype.kind == "f":
+        return value
+    return value if value.dtype == plan.dtype else _limited(plan, value.astype(np.int64))
+
+
+def _average(plan, total, value):
+    """Sums by counts; integers are rounded half to even."""
+    divisor = plan.parameters["divisor"]
+    if value.dtype.kind != "f":
+        value = value.astype(np.int64)
+    if plan.dtype.kind == "f" or divisor is not None:
+        mean = value / (total if divisor is None else divisor)
+        return mean if plan.dtype.kind == "f" else _limited(plan, np.rint(mean))
+    counts = np.maximum(total, 1)
+    quotient, rest = np.divmod(value, counts)
+    return _limited(plan, quotient + ((2 * rest > counts) | ((2 * rest == counts) & (quotient % 2 == 1))))
+
+
+def _range(plan, total, high, low):
+    if plan.dtype.kind == "b":
+        return high & ~low
+    if plan.dtype.kind == "u":  # the difference fits the unsigned type, where it wraps to its value
+        return high.astype(plan.dtype) - low.astype(plan.dtype)
+    return high - low
+
+
+#: How results follow from states: ``(plan, count, *states) -> values``.
+_FINISHES = {"range": _range, "count": _sum, "sum": _sum, "avg": _average}
+
+
+def _merges(plan):
+    """Whether states of chunks give the bits that all pixels together do."""
+    dtype, name = plan.image_dtype, plan.reduction.name
+    natural = plan.reduction.result(dtype.newbyteorder("="))
+    if name not in ("sum", "avg"):
+        return name in ("max", "min", "count") or (name == "range" and plan.dtype == natural)
+    if name == "sum" and dtype.kind != "f" and plan.dtype == natural:
+        return True
+    return dtype.kind != "f" and 8 * dtype.itemsize + plan.samples.bit_length() <= 63  # a sum does not wrap
 
 
 def _states(names, shape, corner, image, label_image, mask=None, **given):
@@ -402,7 +464,7 @@ def _finished(plan, state):
         given = {"mask": ~few, "dtype": plan.dtype, "fill_value": plan.fill_value, "workers": 1}
         return [pool(values, 1, name, **given) if values.size else values.astype(plan.dtype), np.where(few, -1, places)]
     values = [other[0] if isinstance(other, tuple) else other for other in others] or [counts]
-    return [merging.finished(merging.FINISHES[name], counts, *values, plan=plan)]
+    return [_of_totals(_FINISHES[name], counts, *values, plan=plan)]
 
 
 class _RegionsOnGPU:
@@ -497,7 +559,8 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     -------
     painted : ndarray
         Of the shape of `label_image`, channels last, and of the type of `values`; on a GPU if these are, after a wait
-        for the device, where labels are checked.
+        for the device, where labels are checked. If one of them is a dask array, so is this, in the chunks of
+        `label_image`; labels in a dask array are checked when it is computed, and must be given as `labels`.
 
     Raises
     ------
@@ -524,11 +587,12 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     array([[ 1.5,  1.5, -1. ],
            [ 6. ,  6. ,  6. ]])
     """
-    containers.refuse_lazy(values, "values")
-    containers.refuse_lazy(label_image, "label_image")
+    values = values.data if containers.is_labelled(values) else values
     on_gpu = gpu.is_array(values) or gpu.is_array(label_image)
     if on_gpu:
         values, label_image = gpu.together(values=values, label_image=label_image)
+    elif containers.is_lazy(values):
+        values = containers.checked_lazy(values, "values")
     else:
         values = np.asarray(values)
     label_image = _checked_label_image(label_image)
@@ -542,6 +606,8 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     labels, background = _checked_labels(labels), _checked_background(background)
     if on_gpu:
         return _paint_on_gpu(values, label_image, labels, background, fill_value)
+    if containers.is_lazy(values) or containers.is_lazy(label_image):
+        return _paint_lazily(values, label_image, _rows_known(labels, label_image, background), background, fill_value)
     regions = _Regions(label_image, labels, background, workers)
     pooling = regions.pooling(_counting(label_image), label_image[..., None])
     if labels is None:
@@ -555,6 +621,29 @@ def region_unpool(values, label_image, *, labels=None, background=0, fill_value=
     rows = values.astype(dtype, copy=False)
     painted = backend.paint(pooling, rows[:, None] if values.ndim == 1 else rows, regions.known, fill_value)
     return painted[..., 0] if values.ndim == 1 else painted
+
+
+def _paint_lazily(values, label_image, labels, background, fill_value):
+    """`region_unpool` for checked arguments of which at least one is a dask array; each chunk gets all rows."""
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    _check_rows(values, labels)
+    label_image = da.asarray(label_image)
+    values = da.asarray(values).rechunk(-1)
+    given = {"labels": labels, "background": background, "fill_value": fill_value, "workers": 1}
+    paint = functools.partial(region_unpool, **given)
+    name = f"skpool-region_unpool-{tokenize(values.name, label_image.name, given)}"
+    rows, channels = (values.name, *(0,) * values.ndim), (0,) * (values.ndim - 1)
+    graph = {
+        (name, *place, *channels): (paint, rows, (label_image.name, *place))
+        for place in np.ndindex(label_image.numblocks)
+    }
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=[values, label_image])
+    chunks = label_image.chunks + values.chunks[1:]
+    meta = np.empty((0,) * len(chunks), values.dtype.newbyteorder("="))
+    return da.Array(layer, name, chunks, meta=meta)
 
 
 def _paint_on_gpu(values, label_image, labels, background, fill_value):

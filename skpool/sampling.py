@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import math
 import numbers
+from dataclasses import replace
 
 import numpy as np
 
 from . import containers, windows
-from .backends import gpu, gpu_unpool
+from .backends import chunked, gpu, gpu_unpool
 from .plan import checked_channel_axis, checked_dtype, make_plan, representable
 from .pooling import pool, pooled_by
 from .reductions import as_float
@@ -31,9 +33,14 @@ def _checked_shape(shape):
 
 
 def _checked_values(values):
-    containers.refuse_lazy(values, "values")
-    values = np.asarray(values)
+    """Values in the machine's byte order; a dask array as it is."""
+    values = containers.checked_lazy(values, "values") if containers.is_lazy(values) else np.asarray(values)
     return values.astype(checked_dtype(values.dtype, "values"), copy=False)
+
+
+def _unpooled(function, values, *given, **keywords):
+    """What a function gives for labelled values, with their dimensions, attributes and name."""
+    return containers.relabelled(function(values.data, *given, **keywords), values)
 
 
 def _check_indices(indices, values):
@@ -68,7 +75,8 @@ def max_unpool(values, indices, output_shape, *, fill_value=0):
     Returns
     -------
     image : ndarray
-        Of shape `output_shape` and of the type of `values`; on a GPU if these are.
+        Of shape `output_shape` and of the type of `values`; on a GPU if these are, and computed later if these or
+        `indices` are a dask array. Labelled values keep dimensions, attributes and what coordinates still fit.
 
     Raises
     ------
@@ -83,6 +91,10 @@ def max_unpool(values, indices, output_shape, *, fill_value=0):
 
     Notes
     -----
+    Of dask arrays each chunk of the result waits for all chunks of values, for any of these may have something for it;
+    values and indices are held meanwhile. Chunks of the result are those of the values, scaled. An index outside the
+    image is an error when the result is computed.
+
     On a GPU the indices are checked there while values are put back, and an error is raised after one wait for the
     device, at the end.
 
@@ -103,21 +115,47 @@ def max_unpool(values, indices, output_shape, *, fill_value=0):
     """
     if gpu.is_array(values) or gpu.is_array(indices):
         return _max_unpool_on_gpu(values, indices, output_shape, fill_value)
+    if containers.is_labelled(values):
+        return _unpooled(max_unpool, values, indices, output_shape, fill_value=fill_value)
+    indices = indices.data if containers.is_labelled(indices) else indices
+    if containers.is_lazy(values) or containers.is_lazy(indices):
+        return _max_unpool_lazily(values, indices, output_shape, fill_value)
     kept = None if np.ma.getmask(values) is np.ma.nomask else ~np.ma.getmaskarray(values)
     values, indices = _checked_values(values), np.asarray(indices)
     _check_indices(indices, values)
     image = np.full(_checked_shape(output_shape), representable(fill_value, values.dtype, "fill_value"))
+    kept = _put(image.shape, indices, kept)
+    image.reshape(-1)[indices[kept]] = values[kept]
+    return image
+
+
+def _put(shape, indices, kept=None):
+    """Which indices into an image of this shape are put there, as an index: those that are not -1, of those `kept`."""
     if not indices.size:
-        return image
+        return ...
     lowest, highest = indices.min().item(), indices.max().item()
-    if lowest < -1 or highest >= image.size:
-        _refuse_index(lowest if lowest < -1 else highest, image.shape)
+    if lowest < -1 or highest >= math.prod(shape):
+        _refuse_index(lowest if lowest < -1 else highest, shape)
     if lowest < 0:
         kept = (indices >= 0) & (True if kept is None else kept)
-    if kept is not None:
-        values, indices = values[kept], indices[kept]
-    image.reshape(-1)[indices] = values
-    return image
+    return ... if kept is None else kept
+
+
+def _max_unpool_lazily(values, indices, output_shape, fill_value):
+    """`max_unpool` for dask arrays, or one and another array."""
+    import dask.array as da
+
+    masked_array = containers.is_masked(values)
+    if not containers.is_lazy(values):
+        own = np.ma.asarray(values) if masked_array else np.asarray(values)
+        values = da.from_array(own, chunks=containers.checked_lazy(indices, "indices").chunks)
+    values = _checked_values(values)
+    indices = containers.checked_lazy(indices, "indices") if containers.is_lazy(indices) else np.asarray(indices)
+    _check_indices(indices, values)
+    shape = _checked_shape(output_shape)
+    fill = representable(fill_value, values.dtype, "fill_value")
+    indices = da.asarray(indices).rechunk(values.chunks)
+    return chunked.put(functools.partial(_put, shape), values, indices, shape, fill)
 
 
 def _max_unpool_on_gpu(values, indices, output_shape, fill_value):
@@ -166,7 +204,8 @@ def avg_unpool(
     Returns
     -------
     image : ndarray
-        Of shape `output_shape`, on a GPU if `values` are. Samples that no window looks at are 0.
+        Of shape `output_shape`, on a GPU if `values` are, and computed later if they are a dask array, in chunks as
+        theirs. Samples that no window looks at are 0.
 
     Raises
     ------
@@ -192,9 +231,12 @@ def avg_unpool(
     >>> avg_unpool([3.0, 6.0], (4,), 3, stride=1)
     array([1., 3., 3., 2.])
     """
-    containers.refuse_lazy(values, "values")
-    on_gpu = gpu.is_array(values)
-    values = gpu.as_array(values) if on_gpu else _checked_values(np.ma.filled(values, 0))
+    if containers.is_labelled(values):
+        given = {"stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
+        given |= {"channel_axis": channel_axis, "dtype": dtype}
+        return _unpooled(avg_unpool, values, output_shape, window_shape, **given)
+    on_gpu, lazy = gpu.is_array(values), containers.is_lazy(values)
+    values = gpu.as_array(values) if on_gpu else _checked_values(values if lazy else np.ma.filled(values, 0))
     checked_dtype(values.dtype, "values")
     result = as_float(values.dtype) if dtype is None else checked_dtype(dtype)
     layout = Sliding(window_shape, stride, padding, dilation, ceil_mode)
@@ -204,9 +246,42 @@ def avg_unpool(
     working = np.dtype(np.float32 if values.dtype == result == np.float32 and not overlapping else np.float64)
     if on_gpu:
         return gpu_unpool.spread(values, axes, result, working)
-    shares = np.divide(values, _counts(axes), dtype=working, casting="unsafe")
+    if lazy:
+        return _avg_unpool_lazily(values, axes, result, working)
+    return _shared_out(values, [axis.counts for axis in axes], axes, result, working)
+
+
+def _shared_out(values, counts, axes, result, working):
+    """The image, by the samples that windows count along each axis."""
+    shares = np.divide(values, _counts(counts, axes), dtype=working, casting="unsafe")
     image = _spread(shares, axes)
     return image if image.dtype == result else pool(image, 1, dtype=result)
+
+
+def _avg_unpool_lazily(values, axes, result, working):
+    """`avg_unpool` for a dask array: a chunk of the image gets the windows that look at it."""
+    chunks = tuple(map(chunked.scaled, values.chunks, (axis.length for axis in axes)))
+    parts = [
+        [_part(axis, samples) for samples in chunked.slices(sizes)] for axis, sizes in zip(axes, chunks, strict=True)
+    ]
+    compute = functools.partial(_part_shared_out, result, working)
+    token = (axes, result, working)
+    return chunked.gathered(compute, values, parts, chunks, result, name="avg_unpool", token=token)
+
+
+def _part(axis, samples):
+    """The windows that look at a run of samples of the image; of these windows, samples counted and the axis."""
+    first = np.searchsorted(axis.start, samples.start - axis.extent + 1)
+    stop = max(np.searchsorted(axis.start, samples.stop), first)
+    before = axis.before + samples.start - first * axis.stride
+    part = replace(axis, length=samples.stop - samples.start, outputs=stop - first, before=before)
+    return (first, stop), (axis.counts[first:stop], part)
+
+
+def _part_shared_out(result, working, parts, values):
+    """A chunk of `avg_unpool`."""
+    counts, axes = zip(*parts, strict=True)
+    return _shared_out(np.ma.filled(values, 0), counts, axes, result, working)
 
 
 def _axes_of(shape, pooled, layout, channel_axis):
@@ -241,12 +316,12 @@ def _axes_of(shape, pooled, layout, channel_axis):
     return axes_of(shape)
 
 
-def _counts(axes):
+def _counts(counts_along, axes):
     """Samples that each window counts (1 for none), in a shape that broadcasts to the windows."""
     counts = np.ones((1,) * len(axes))
-    for number, axis in enumerate(axes):
+    for number, (along, axis) in enumerate(zip(counts_along, axes, strict=True)):
         if not axis.identity:
-            along = np.maximum(axis.counts, 1)
+            along = np.maximum(along, 1)
             along = along[:1] if (along == along[:1]).all() else along
             counts = counts * np.expand_dims(along, [other for other in range(len(axes)) if other != number])
     return counts

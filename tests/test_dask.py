@@ -17,6 +17,7 @@ import skpool
 from skpool import merging, reference
 from skpool.backends import cpu
 from skpool.backends.chunked import output_chunks
+from skpool.backends.order import ORDERS
 from skpool.plan import make_plan
 from skpool.reductions import REDUCTIONS
 from skpool.windows import PADDING_MODES, Bins, Sliding, adaptive, sliding
@@ -99,6 +100,119 @@ def with_ties(dtype, shape):
 
 def chunked(image, chunks):
     return da.from_array(image, chunks=chunks)
+
+
+# ---------------------------------------------------------------- every public function
+
+WEIGHTS = np.outer([1, 2], [3, 5])
+FULL = np.random.default_rng(3).random(SHAPE)
+LABELS = np.indices(SHAPE).sum(axis=0) // 9
+BOXES = np.array(
+    [[0, 0, 9, 7.5], [3.2, 4.1, 20.9, 30], [-5, 25, 3, 40], [30, 40, 31, 41], [5, 6, 5, 6], [1, 1, 22, 30]]
+)
+INDICES = np.random.default_rng(4).integers(-1, 99 * 70, SHAPE)
+
+#: What takes no image.
+WITHOUT_IMAGE = {
+    *("patch_skimage", "patched", "pooled_coords", "pooled_shape", "pyramid_transforms", "rmac_regions"),
+    *("show_config", "unpatch_skimage"),
+}
+
+#: Arguments of each function after the image, and others of which each call differs in one; those that are not here
+#: are called without any.
+ARGUMENTS = {
+    "adaptive_pool": ([(4, 5)], {"reduction": "std", "bins": "area", "min_count": 3, "mask": FULL > 0.5}),
+    "avg_unpool": ([(46, 61), 2], {"dtype": "uint8"}),
+    "block_reduce": ([(3, 4), np.max], {"cval": 9}),
+    "blur_pool": ([], {"size": 5, "stride": 3, "mode": "edge", "max_window": 2, "min_count": 2}),
+    "corner_pool": (["left"], {"nan_policy": "omit", "mask": FULL > 0.5}),
+    "downscale_local_mean": ([(3, 4)], {"cval": 9}),
+    "fractional_max_pool": ([], {"ratio": 1.5, "rng": 1, "overlapping": True, "pseudo_random": False}),
+    "global_pool": ([], {"reduction": "var", "channel_axis": 1, "min_count": 3, "weights": FULL, "keepdims": True}),
+    "max_unpool": ([INDICES, (99, 70)], {"fill_value": 4}),
+    "pool": ([], {"reduction": "var", "window_shape": 3, "stride": 1, "dilation": 2, "dtype": "float64"}),
+    "pool_pyramid": ([2], {"downscale": 3, "reduction": "median", "channel_axis": 1, "mask": FULL > 0.5}),
+    "position_sensitive_roi_pool": ([BOXES, (1, 3)], {}),
+    "precise_roi_pool": ([BOXES, (2, 3)], {"aligned": False}),
+    "region_pool": ([LABELS, "max"], {"labels": [2, 1], "background": 3, "fill_value": 4, "mask": FULL > 0.5}),
+    "region_unpool": ([LABELS], {"fill_value": 4, "background": 2}),
+    "roi_align": ([BOXES, (2, 3)], {"sampling_ratio": 2, "aligned": False, "reduction": "max"}),
+    "roi_pool": ([BOXES, (2, 3)], {"reduction": "sum", "inclusive": True, "fill_value": 4}),
+    "spatial_pyramid_pool": ([], {"levels": (1, 3), "reduction": "avg", "weights": "matching", "rule": "he2014"}),
+    "strip_pool": ([0], {"reduction": "std", "keepdims": True, "mask": FULL > 0.5}),
+    "weighted_avg_pool": ([WEIGHTS], {"stride": 1, "padding": 1, "image_weights": FULL, "cval": 3, "min_count": 2}),
+}
+
+
+def example(name):
+    """An image, what else a function takes, and calls of which each has one argument more."""
+    positional, others = ARGUMENTS.get(name, ([], {}))
+    keywords = {}
+    image = an_image("float32", specials=False)
+    if name.startswith("adaptive_") and name not in ARGUMENTS:
+        positional = [(4, 5)]
+    if name in ("percentile_pool", "adaptive_percentile_pool", "global_percentile_pool"):
+        keywords, others = {"q": 30}, {"method": "lower"}
+    if name == "position_sensitive_roi_pool":
+        image = an_image("float32", (*SHAPE, 6), specials=False)
+    if name == "region_unpool":
+        image = image[0, : LABELS.max()]
+    if name == "fractional_max_pool":
+        keywords = {"ratio": 2.5, "rng": 0}
+    return image, positional, keywords, others
+
+
+#: What is refused in several chunks.
+SORTED_WHOLE = {f"global_{name}_pool" for name in ORDERS}
+
+
+def in_some_chunks(image):
+    return chunked(image, (8, 10, 4)[: image.ndim])
+
+
+def in_other_chunks(image):
+    return chunked(image, tuple((1, n // 2, n - n // 2 - 1) for n in image.shape))
+
+
+def never_computed(image):
+    """A dask array like an image, that must not be looked at."""
+
+    def refuse(block):
+        raise AssertionError("computed too early")
+
+    lazy = in_some_chunks(image)
+    return lazy.map_blocks(refuse, dtype=image.dtype, meta=np.empty((0,) * image.ndim, image.dtype))
+
+
+@pytest.mark.parametrize("name", sorted(set(skpool.__all__) - WITHOUT_IMAGE))
+def test_every_public_function(name):
+    """Lazy, with the type and shape that it says, the same bits for several chunks, under names of all arguments."""
+    function = getattr(skpool, name)
+    image, positional, keywords, others = example(name)
+    if name in SORTED_WHOLE:
+        with pytest.raises(NotImplementedError, match=r"several chunks.* rechunk"):
+            function(in_some_chunks(image), **keywords)
+        found = function(chunked(image, (-1, 8)), channel_axis=1, **keywords)
+        same_bits(computed(found), function(image, channel_axis=1, **keywords))
+        return
+    arrays = function(never_computed(image), *positional, **keywords)
+    skipped = isinstance(arrays, list)  # the first level is the image
+    for array in arrays[1:] if skipped else [arrays]:
+        assert isinstance(array, da.Array)
+        assert array._meta.shape == (0,) * array.ndim
+    names = []
+    for given in ({}, *({key: value} for key, value in others.items())):
+        whole, first, again, other = (
+            function(array, *positional, **keywords | given)
+            for array in (image, in_some_chunks(image), in_some_chunks(image), in_other_chunks(image))
+        )
+        for found in (first, other):
+            values, expected = (computed(found[1:]), whole[1:]) if skipped else (computed(found), np.asarray(whole))
+            same_bits(values, expected)
+        unlike = [(array[-1] if skipped else array).name for array in (first, other)]
+        assert (again[-1] if skipped else again).name == unlike[0]
+        names += unlike
+    assert len(set(names)) == len(names)
 
 
 # ---------------------------------------------------------------- any chunks, the same bits
@@ -284,30 +398,96 @@ def test_strips_and_grids(chunks):
 
 # ---------------------------------------------------------------- whole images
 
-MERGED = ("max", "min", "range", "count", "sum", "avg")
+#: Reductions whose samples are folded, not sorted.
+FOLDED = [name for name in REDUCTIONS if name not in ORDERS]
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "uint16", "int32", "float16", "float32", "float64"])
-@pytest.mark.parametrize("reduction", MERGED)
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "uint64", "float16", "float32", ">f8"])
+@pytest.mark.parametrize("reduction", FOLDED)
 def test_global(reduction, dtype, monkeypatch):
-    image = an_image(dtype, (23, 17, 9))
     monkeypatch.setattr(merging, "_FEW", 0)
+    image = an_image(dtype, (23, 17, 9))
     mask = np.random.default_rng(0).random(image.shape) < 0.3
     mask[:, :, 4] = False
     mask[:5] = False
-    if image.dtype.kind == "f" and reduction in ("sum", "avg"):
-        with pytest.raises(NotImplementedError, match="rechunk"):
-            skpool.global_pool(chunked(image, 5), reduction)
-        return
-    for channel_axis, counting in itertools.product(
-        (None, 0, 1, 2),
-        ({}, {"mask": mask}, {"nan_policy": "omit"}, {"min_count": 200, "mask": mask, "fill_value": 1}),
-    ):
+    chunkings = itertools.cycle((5, ((0, 9, 14), 17, 9), (23, 4, 1), (2, (1, 15, 1), 4)))
+    countings = ({}, {"mask": mask}, {"nan_policy": "omit"}, {"min_count": 200, "mask": mask, "fill_value": 1})
+    for channel_axis, counting in itertools.product((None, 0, 1, 2), countings):
         given = {"reduction": reduction, "channel_axis": channel_axis, "keepdims": channel_axis == 1} | counting
+        given |= {"return_indices": True} if REDUCTIONS[reduction].indices else {}
+        found = computed(skpool.global_pool(chunked(image, next(chunkings)), **given))
         expected = skpool.global_pool(image, **given)
-        for chunks in (5, ((0, 9, 14), 17, 9), (23, 4, 1)):
-            found = skpool.global_pool(chunked(image, chunks), **given)
-            same_bits(np.asarray(computed(found)), np.asarray(expected))
+        same_bits(*(tuple(map(np.asarray, r)) if isinstance(r, tuple) else np.asarray(r) for r in (found, expected)))
+
+
+SHAPES_OF_TREES = (
+    ((300, 40), None),
+    ((3, 130, 20), 0),
+    ((70, 3, 50), 1),
+    ((90, 35, 2), 2),
+    ((7, 31, 20), None),
+    ((3, 5, 40, 6), None),
+    ((5, 40, 1, 6), 2),
+    ((2000,), None),
+    ((1, 1500), None),
+    ((1500, 1), None),
+)
+
+
+@pytest.mark.parametrize("reduction", FOLDED)
+def test_global_in_chunks_that_are_no_parts_of_the_tree(reduction):
+    """Rows of a part are many chunks' or few of one, and cross the ends of planes."""
+    rng = np.random.default_rng(1)
+    for number, (shape, channel_axis) in enumerate(SHAPES_OF_TREES):
+        image = (rng.normal(size=shape) * 10.0 ** rng.integers(-3, 4, shape)).astype("float32")
+        calls = (64, {}), (33, {"mask": rng.random(shape) < 0.7}), (5, {"dtype": "float64"}), (70, {"dtype": "float16"})
+        for rows, given in calls[number % 2 :: 2]:
+            lazy = chunked(image, tuple(min(rows, n) if n > 40 else (n + 1) // 2 for n in shape))
+            given |= {"channel_axis": channel_axis}
+            expected = skpool.global_pool(image, reduction, **given)
+            same_bits(np.asarray(computed(skpool.global_pool(lazy, reduction, **given))), np.asarray(expected))
+
+
+@pytest.mark.parametrize("reduction", ["max", "var", "avg"])
+def test_global_of_masked_arrays(reduction):
+    image = an_image("float32", (40, 30, 4), specials=False)
+    image = np.ma.MaskedArray(image, np.random.default_rng(2).random(image.shape) < 0.6)
+    image[:, :, 2] = np.ma.masked
+    mask = image.data > 10
+    for given in ({}, {"mask": mask, "min_count": 40}):
+        given |= {"channel_axis": 2}
+        found = computed(skpool.global_pool(chunked(image, (9, 30, 3)), reduction, **given))
+        same_bits(found, skpool.global_pool(image, reduction, **given))
+
+
+def test_global_is_one_task_for_each_part_and_a_tree():
+    pooled = skpool.global_pool(da.zeros((2000, 2000), chunks=(128, 1000)), "var", channel_axis=None, keepdims=True)
+    assert len(own_tasks(pooled)) == 2 * (16 + 2 + 1) + 1
+    assert max(map(len, pooled.dask.get_all_dependencies().values())) <= 8
+
+
+def test_counts_wider_than_32_bits(monkeypatch):
+    image, mask = an_image("float32"), np.random.default_rng(0).random(SHAPE) < 0.5
+    given = {"mask": mask, "channel_axis": 1, "min_count": 9}
+    expected = skpool.global_pool(image, "avg", **given), skpool.avg_pool(image, 5, mask=mask, stride=2)
+    monkeypatch.setattr(merging, "_FEW", 0)
+    monkeypatch.setattr(cpu, "MOST_IN_32_BITS", 3)
+    for made in (cpu._program, cpu._program_of_part):
+        made.cache_clear()
+    same_bits(computed(skpool.global_pool(chunked(image, 5), "avg", **given)), expected[0])
+    same_bits(skpool.avg_pool(image, 5, mask=mask, stride=2), expected[1])
+    for made in (cpu._program, cpu._program_of_part):
+        made.cache_clear()
+
+
+def test_powers_beyond_the_range_are_refused_when_they_are_computed():
+    image = np.random.default_rng(0).random((50, 40))
+    for scale, given in ((1e-200, {"reduction": "lp"}), (1e200, {"reduction": "gem", "p": 2, "eps": 1e-300})):
+        pooled = skpool.global_pool(chunked(image * scale, 20), **given)
+        with pytest.raises(NotImplementedError, match="powers that float64 cannot hold"):
+            pooled.compute()
+    for odd in (np.zeros((50, 40)), np.full((50, 40), np.inf)):
+        same_bits(np.asarray(skpool.global_pool(chunked(odd, 20), "lp").compute()), skpool.global_pool(odd, "lp"))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "float16", "float32", "float64", "bool"])
@@ -322,49 +502,13 @@ def test_global_of_another_type(reduction, dtype, monkeypatch):
     same_bits(computed(divided), skpool.global_avg_pool(an_image("int16"), divisor=7, channel_axis=0, dtype=dtype))
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize("reduction", ["sum", "avg"])
-@pytest.mark.parametrize(
-    ("shape", "channel_axis"),
-    [
-        ((1500,), None),
-        ((300, 40), None),
-        ((257, 1), None),
-        ((1, 2000), None),
-        ((130, 70, 1), None),
-        ((5, 128, 33), None),
-        ((70, 30, 3), 2),
-        ((70, 3, 80), 1),
-        ((3, 700, 80), 0),
-        ((70, 40, 1, 2), -1),
-    ],
-)
-def test_global_sums_of_floats_are_taken_in_the_same_order(shape, channel_axis, reduction, dtype):
-    rng = np.random.default_rng(0)
-    image = (rng.normal(size=shape) * 10.0 ** rng.integers(-3, 4, shape)).astype(dtype)
-    mask = rng.random(shape) < 0.7
-    for given in ({}, {"mask": mask}, {"dtype": "float64"}, {"mask": mask, "min_count": 3000, "fill_value": 2}):
-        given |= {"channel_axis": channel_axis}
-        expected = skpool.global_pool(image, reduction, **given)
-        for rows in (50, 64, 100, 1000):
-            lazy = chunked(image, tuple(min(rows, n) if n > 40 else -1 for n in shape))
-            try:
-                found = skpool.global_pool(lazy, reduction, **given)
-            except NotImplementedError:
-                assert len([n for n in shape[:-1] if n > 1]) > 1
-                continue
-            same_bits(np.asarray(computed(found)), np.asarray(expected))
-
-
-@pytest.mark.parametrize("reduction", ["sum", "max", "range"])
+@pytest.mark.parametrize("reduction", ["sum", "max", "range", "avg"])
 @pytest.mark.parametrize("dtype", ["int64", "uint64"])
 def test_global_of_wide_integers(dtype, reduction, monkeypatch):
     monkeypatch.setattr(merging, "_FEW", 0)
     image = np.random.default_rng(0).integers(0, 2**63 - 1, SHAPE).astype(dtype)
     found = skpool.global_pool(chunked(image, 5), reduction, channel_axis=1)
     same_bits(computed(found), skpool.global_pool(image, reduction, channel_axis=1))
-    with pytest.raises(NotImplementedError, match="no exact merge"):
-        skpool.global_avg_pool(chunked(image, 5))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "bool", ">f4", "float64"])
@@ -406,11 +550,9 @@ def test_the_first_of_two_zeros(monkeypatch):
 
 def test_what_cannot_be_merged_says_so():
     image = da.zeros((8, 8), chunks=4)
-    for reduction in sorted(set(REDUCTIONS) - set(MERGED)):
+    for reduction in ORDERS:
         with pytest.raises(NotImplementedError, match=r"rechunk .* or take `adaptive_pool"):
             skpool.global_pool(image, reduction, **required(reduction))
-    with pytest.raises(NotImplementedError, match="with indices"):
-        skpool.global_max_pool(image, return_indices=True)
     with pytest.raises(TypeError, match="`out`"):
         skpool.global_max_pool(image, out=np.zeros(()))
     with pytest.raises(ValueError, match="`workers`"):
@@ -507,7 +649,7 @@ def some_labels(shape, channel_axis):
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", ">f4", "bool"])
 @pytest.mark.parametrize(("shape", "channel_axis"), [((23, 31), None), ((19, 3, 14), 1)])
-@pytest.mark.parametrize("reduction", MERGED)
+@pytest.mark.parametrize("reduction", ["max", "min", "range", "count", "sum", "avg"])
 def test_regions(reduction, shape, channel_axis, dtype):
     image, labels = with_ties(dtype, shape), some_labels(shape, channel_axis)
     if image.dtype.kind == "f" and reduction in ("sum", "avg"):
@@ -877,18 +1019,179 @@ def test_chunks_that_are_not_what_they_say_are_refused():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda image: skpool.roi_pool(image, [[0, 0, 2, 2]], 1),
-        lambda image: skpool.max_unpool(image, np.zeros((4, 4), int), (8, 8)),
-        lambda image: skpool.avg_unpool(image, (8, 8), 2),
-        lambda image: skpool.region_unpool(image, np.ones((4, 4), int)),
-        lambda image: skpool.region_unpool([1], image.astype(int)),
-        lambda image: skpool.global_pool(image, weights=np.ones((4, 4))),
-        lambda image: skpool.weighted_avg_pool(image, np.ones((2, 2)), image_weights=np.ones((4, 4))),
+        lambda image: skpool.roi_pool(np.ones((4, 4)), image, 1),
+        lambda image: skpool.roi_align(image, image, 1),
     ],
 )
 def test_what_takes_no_dask_array_says_so(call):
     with pytest.raises(NotImplementedError, match=r"dask array.*compute\(\)"):
         call(da.zeros((4, 4), chunks=2))
+
+
+# ---------------------------------------------------------------- boxes, and the way back
+
+#: Inside, across the edges, around all of the image, outside, empty, and of part of a pixel.
+SOME_BOXES = np.array(
+    [
+        *([0, 0, 23, 31], [-9, -9, 40, 40], [-9, -9, -4, -3], [30, 40, 41, 45], [5, 5, 5, 5], [-1, -1, 0, 0]),
+        *([22, 30, 24.5, 31.9], [3.1, 4.7, 3.2, 4.8], [9.5, 9.5, 18, 26.25], [0, 29.9, 1, 31], [8, 10, 16, 20]),
+    ]
+)
+
+#: Functions of boxes, and what they take besides.
+BOX_CALLS = (
+    *((skpool.roi_pool, {"reduction": name}) for name in ("max", "min", "avg", "sum", "range", "var", "std")),
+    (skpool.roi_pool, {"inclusive": True, "fill_value": 3}),
+    (skpool.roi_align, {}),
+    (skpool.roi_align, {"sampling_ratio": 3, "aligned": False}),
+    (skpool.roi_align, {"reduction": "max", "sampling_ratio": 2}),
+    (skpool.roi_align, {"reduction": "max", "onnx_max": True, "aligned": False}),
+    (skpool.precise_roi_pool, {}),
+    (skpool.precise_roi_pool, {"aligned": False}),
+)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", ">f4", "float64"])
+@pytest.mark.parametrize("channel_axis", [None, 0, -1])
+def test_boxes(channel_axis, dtype):
+    shape = {None: SHAPE, 0: (6, *SHAPE), -1: (*SHAPE, 6)}[channel_axis]
+    image = an_image(dtype, shape)
+    image[image == -np.inf] = 5  # times a weight of 0 it is NaN, of either sign
+    chunkings = itertools.cycle((5, (4, 9, 31)[: len(shape)], tuple((1, n - 1) for n in shape), -1))
+    calls = [*BOX_CALLS] if channel_axis is None else [*BOX_CALLS, (skpool.position_sensitive_roi_pool, {})]
+    for function, given in calls:
+        given = given | {"output_shape": (3, 2), "channel_axis": channel_axis, "boxes": SOME_BOXES}
+        expected = function(image, **given)
+        for _ in range(2):
+            same_bits(computed(function(chunked(image, next(chunkings)), **given)), expected)
+
+
+def test_boxes_get_the_chunks_that_they_look_at():
+    image = da.zeros((100, 100), chunks=10)
+    boxes = [[13, 13, 17, 18], [14, 12, 18, 17], [13, 83, 17, 88], [40, 40, 60, 60], [2, 2, 3, 3], [0, 0, 100, 100]]
+    pooled = skpool.roi_pool(image, boxes, 2)
+    assert pooled.chunks == ((5, 1), (2,), (2,))  # the last box looks at more chunks than a task of several may
+    assert len(own_tasks(pooled)) == 2
+    looked_at = {(1, 1), (1, 8), *itertools.product((4, 5), (4, 5)), (0, 0)}
+    assert {key[1:3] for key in pooled.dask.get_all_dependencies()[pooled.name, 0, 0, 0]} == looked_at
+    aligned = skpool.roi_align(image, boxes[:1], 1)  # its samples may have neighbours in the next chunk
+    around = {key[1:3] for key in aligned.dask.get_all_dependencies()[aligned.name, 0, 0, 0]}
+    assert around == {(1, 1), (1, 2)}
+    assert skpool.roi_pool(image, [[1, 1, 2, 2]] * 2500, 1).chunks == ((1024, 1024, 452), (1,), (1,))
+    for empty in (skpool.roi_pool(image, [], 2), skpool.roi_pool(da.zeros((0, 9), chunks=3), [[0, 0, 1, 1]], 2)):
+        assert computed(empty).shape[1:] == (2, 2)
+    with pytest.raises(TypeError, match="masked"):
+        skpool.roi_pool(da.ma.masked_less(image, 1), boxes, 1)
+
+
+def test_values_put_back():
+    rng = np.random.default_rng(7)
+    values, indices = an_image("float32", (12, 9), specials=False), rng.integers(-1, 30, (12, 9))  # many are the same
+    masked = np.ma.MaskedArray(values, rng.random(values.shape) < 0.3)
+    for own, shape in itertools.product((values, masked), ((6, 5), (30,), (3, 2, 5))):
+        expected = skpool.max_unpool(own, indices, shape, fill_value=7)
+        for chunks in (5, (1, 9), ((3, 8, 1), (2, 7))):
+            for pair in (
+                (chunked(own, chunks), indices),
+                (own, chunked(indices, 4)),
+                (chunked(own, 3), chunked(indices, 5)),
+            ):
+                same_bits(computed(skpool.max_unpool(*pair, shape, fill_value=7)), expected)
+    pooled = skpool.max_unpool(chunked(values, 5), indices + 1, (5, 6))
+    with pytest.raises(ValueError, match=r"`indices` must be from -1 to 29 .*, got 30"):
+        pooled.compute()
+
+
+@pytest.mark.parametrize("dtype", [None, "uint8", "float64"])
+def test_averages_spread_back(dtype):
+    for shape, window, given in (
+        ((23, 31), 2, {}),
+        ((23, 31), 3, {"stride": 1, "padding": 1}),
+        ((23, 31), (3, 5), {"stride": 2, "dilation": 2}),
+        ((23, 31), 2, {"stride": 5}),  # samples that no window looks at
+        ((23, 31, 3), (9, 4), {"stride": (1, 3), "padding": (4, 3), "channel_axis": 2}),
+    ):
+        values = skpool.avg_pool(an_image("float32", shape, specials=False), window, **given)
+        expected = skpool.avg_unpool(values, shape, window, dtype=dtype, **given)
+        for chunks in ((3, 7, 2), (1, 20, 3)):
+            found = skpool.avg_unpool(chunked(values, chunks[: values.ndim]), shape, window, dtype=dtype, **given)
+            assert len(own_tasks(found)) == found.npartitions
+            same_bits(computed(found), expected)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64"])
+def test_regions_painted(dtype):
+    labels = np.random.default_rng(0).integers(0, 6, SHAPE).astype(dtype)
+    known = np.unique(labels)[1:]
+    for values in (np.arange(len(known)) + 0.5, np.arange(3 * len(known)).reshape(-1, 3).astype(">i4")):
+        expected = skpool.region_unpool(values, labels, fill_value=9)
+        for pair in (
+            (values, chunked(labels, (7, 9))),
+            (chunked(values, 2), labels),
+            (chunked(values, 1), chunked(labels, 8)),
+        ):
+            same_bits(computed(skpool.region_unpool(*pair, labels=known, fill_value=9)), expected)
+    with pytest.raises(ValueError, match="`labels` must be given"):
+        skpool.region_unpool(values, chunked(labels, 7))
+    with pytest.raises(ValueError, match="`values` must have one row"):
+        skpool.region_unpool(values, chunked(labels, 7), labels=[1, 2, 3, 4, 5, 6, 7])
+
+
+def test_negative_labels_are_found_when_they_are_computed():
+    painted = skpool.region_unpool([1.0], da.full((4, 4), -2, chunks=2), labels=[1])
+    with pytest.raises(ValueError, match="`label_image` must be >= 0"):
+        painted.compute()
+
+
+@pytest.mark.parametrize("channel_axis", [None, 0, 2])
+def test_pixels_with_weights_of_their_own(channel_axis):
+    shape = {None: SHAPE, 0: (3, *SHAPE), 2: (*SHAPE, 3)}[channel_axis]
+    image, rng = an_image("float32", shape), np.random.default_rng(8)
+    lazy = chunked(image, (7, 9, 12)[: image.ndim])
+    geometries = ({}, {"stride": 2, "padding": 2, "mode": "reflect"}, {"padding": 1, "mode": "constant", "cval": 3})
+    masks = itertools.cycle((None, rng.random(shape) < 0.7, rng.random(SHAPE) < 0.7))
+    for of, geometry, in_chunks in itertools.product((shape, SHAPE), geometries, (False, True)):
+        weights = rng.random(of) * (rng.random(of) < 0.7)
+        own = chunked(weights, 11) if in_chunks else weights
+        given = geometry | {"channel_axis": channel_axis, "mask": next(masks), "nan_policy": "omit", "min_count": 3}
+        expected = skpool.weighted_avg_pool(image, WEIGHTS, image_weights=weights, **given)
+        same_bits(computed(skpool.weighted_avg_pool(lazy, WEIGHTS, image_weights=own, **given)), expected)
+    bad = skpool.weighted_avg_pool(lazy, WEIGHTS, image_weights=chunked(-weights, 6), channel_axis=channel_axis)
+    with pytest.raises(ValueError, match="`image_weights` must be finite and >= 0"):
+        bad.compute()
+
+
+@pytest.mark.parametrize(
+    ("shape", "channel_axis"), [((300, 40), None), ((3, 50, 20), 0), ((20, 3, 31), 1), ((700,), None)]
+)
+def test_a_weighted_average_of_all(shape, channel_axis, monkeypatch):
+    monkeypatch.setattr("skpool.adaptive._BLOCK", 500)
+    image, rng = an_image("float32", shape), np.random.default_rng(8)
+    spatial = tuple(n for axis, n in enumerate(shape) if axis != channel_axis)
+    for of, mask in ((shape, None), (spatial, rng.random(shape) < 0.7), (spatial, rng.random(spatial) < 0.7)):
+        weights = rng.random(of) * (rng.random(of) < 0.7)
+        given = {"channel_axis": channel_axis, "mask": mask, "nan_policy": "omit", "min_count": 3}
+        expected = skpool.global_pool(image, weights=weights, **given)
+        for own, chunks in ((weights, 7), (chunked(weights, 11), 33)):
+            found = skpool.global_pool(chunked(image, chunks), weights=own, **given)
+            same_bits(np.asarray(computed(found)), np.asarray(expected))
+    with pytest.raises(ValueError, match="`weights` must be finite and >= 0"):
+        skpool.global_pool(chunked(image, 7), weights=chunked(-weights, 7), channel_axis=channel_axis).compute()
+
+
+def test_blocks_as_scikit_image_has_them():
+    pytest.importorskip("skimage")
+    for dtype, func in itertools.product(("uint8", "float32"), (np.max, np.sum, np.mean, np.median, np.std)):
+        image = an_image(dtype, specials=False)
+        for chunks, given in ((5, {}), ((1, 9), {"cval": 3}), ((23, 4), {"func_kwargs": {"keepdims": False}})):
+            found = computed(skpool.block_reduce(chunked(image, chunks), (4, 3), func, **given))
+            expected = skpool.block_reduce(image, (4, 3), func, **given)
+            assert found.dtype == expected.dtype
+            of_scikit_image = func in (np.median, np.std) or "func_kwargs" in given
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 if of_scikit_image else 0)
+        same_bits(computed(skpool.downscale_local_mean(chunked(image, 7), 4)), skpool.downscale_local_mean(image, 4))
+    with pytest.raises(ValueError, match="block_size"):
+        skpool.block_reduce(chunked(image, 5), (2, 2, 2))
 
 
 # ---------------------------------------------------------------- memory and processes
@@ -922,6 +1225,24 @@ MEMORY = textwrap.dedent(
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     """
 )
+
+
+def test_levels_are_stored_in_one_pass_over_the_image():
+    reads = []
+
+    def read(block_info=None):
+        reads.append(tuple(block_info[None]["chunk-location"]))
+        return np.zeros(block_info[None]["chunk-shape"], np.uint8)
+
+    chunks = ((8,) * 4, (8,) * 3)
+    image = da.map_blocks(read, chunks=chunks, dtype=np.uint8, meta=np.empty((0, 0), np.uint8))
+    for reduction in ("avg", "max", "median"):
+        levels = skpool.pool_pyramid(image, 3, reduction=reduction)[1:]
+        assert reads == []
+        with dask.config.set(scheduler="sync"):
+            da.store(levels, [np.empty(level.shape, level.dtype) for level in levels])
+        assert sorted(reads) == [*itertools.product(range(4), range(3))]
+        reads.clear()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs `resource`")
@@ -1016,7 +1337,17 @@ def test_other_processes(tmp_path):
                     labels = np.indices(image.shape).sum(axis=0) // 20
                     found = skpool.region_pool(lazy, labels, "max").compute()
                     np.testing.assert_array_equal(found, skpool.region_pool(image, labels, "max"))
+                    for name in ("var", "max", "lp"):
+                        found = skpool.global_pool(lazy, name).compute()
+                        assert found == skpool.global_pool(image, name)
+                    boxes = [[0, 0, 9, 9], [20.5, 10, 59, 70]]
+                    for pool in (skpool.roi_pool, skpool.roi_align, skpool.precise_roi_pool):
+                        np.testing.assert_array_equal(pool(lazy, boxes, 2).compute(), pool(image, boxes, 2))
                     values, places = skpool.max_pool(lazy, return_indices=True)
+                    back = skpool.max_unpool(values, places, image.shape).compute()
+                    np.testing.assert_array_equal(
+                        back, skpool.max_unpool(*skpool.max_pool(image, return_indices=True), image.shape)
+                    )
                     np.testing.assert_array_equal(
                         places.compute(), skpool.max_pool(image, return_indices=True)[1]
                     )

@@ -231,3 +231,32 @@ def test_lazy_indices():
     expected = skpool.max_pool(an_image(), return_indices=True)
     assert values.compute().identical(expected[0])
     assert places.compute().identical(expected[1])
+
+
+def test_values_put_back_keep_what_belongs_to_no_pooled_dimension():
+    coords = {"y": np.arange(4), "z": np.arange(2), "time": 5}
+    image = xr.DataArray(np.arange(48.0).reshape(4, 6, 2), dims=("y", "x", "z"), coords=coords, attrs={"unit": "m"})
+    values, indices = skpool.max_pool(image, channel_axis=2, return_indices=True)
+    for lazy in (False, True):
+        given = values.chunk({"y": 1}) if lazy else values
+        for found, expected in (
+            (
+                skpool.max_unpool(given, indices, image.shape),
+                skpool.max_unpool(values.data, indices.data, image.shape),
+            ),
+            (
+                skpool.avg_unpool(given, image.shape, 2, channel_axis=2),
+                skpool.avg_unpool(values.data, image.shape, 2, channel_axis=2),
+            ),
+        ):
+            assert (found.dims, found.attrs, set(found.coords)) == (image.dims, image.attrs, {"z", "time"})
+            assert (found.chunks is not None) == lazy
+            np.testing.assert_array_equal(found, expected)
+    assert isinstance(skpool.max_unpool(values, indices, (48,)), np.ndarray)
+
+
+def test_boxes_of_lazy_images_stay_lazy():
+    image = xr.DataArray(np.arange(24.0).reshape(4, 6), dims=("y", "x")).chunk({"y": 3})
+    pooled = skpool.roi_align(image, [[0, 0, 2.5, 3]], 2)
+    assert type(pooled) is type(image.data)
+    np.testing.assert_array_equal(pooled, skpool.roi_align(image.values, [[0, 0, 2.5, 3]], 2))

@@ -40,7 +40,7 @@ class Rule:
     rows, natural : numpy.dtype
         Types of the rows that the functions read, and of what they give.
     functions : dict
-        Their addresses.
+        Their keys in the tables of `skpool.backends.cpu`.
     parameters : tuple of float
         Numbers that they take.
     samples : int
@@ -88,10 +88,7 @@ def _pixel_rule(reduction, dtype, most):
     plan, recipe = pixel_recipe(reduction, dtype, most)
     if recipe.kernel == ("sum", "float32", "float32"):  # right for small bins only, and others' size must not matter
         recipe = replace(recipe, kernel=("sum", "float32", "float64"), finish=(recipe.finish[0], "float64", "float32"))
-    functions = {
-        "kernel": cpu._FUNCTIONS.kernels[recipe.kernel],
-        "finish": cpu._FUNCTIONS.finishes[recipe.finish] if recipe.finish else 0,
-    }
+    functions = {"kernel": recipe.kernel, "finish": recipe.finish}
     parameters = tuple([*(value or 0.0 for value in plan.parameters.values()), 0.0, 0.0][:2])
     return Rule("pixels", recipe.rows, recipe.natural, functions, parameters)
 
@@ -100,9 +97,9 @@ def _weighted(name, dtype, down, across, finish, **settings):
     rows = cpu._row_dtype(dtype)
     natural = np.dtype(np.float32 if rows == np.float32 else np.float64)
     functions = {
-        "down": cpu._FUNCTIONS.finishes[down, rows.name],
-        "across": cpu._FUNCTIONS.finishes[across, "float64"],
-        "finish": cpu._FUNCTIONS.finishes[finish, "float64", natural.name],
+        "down": (down, rows.name),
+        "across": (across, "float64"),
+        "finish": (finish, "float64", natural.name),
     }
     return Rule(name, rows, natural, functions, **settings)
 
@@ -160,7 +157,16 @@ def _is_read_as_is(key):
     return key in (("load", width) for width in (1, 2, 4, 8))
 
 
-def run(rule, image, edges, output_shape, fill, workers):
+def _addresses(rule):
+    """Of the functions of a rule; 0 for those that it does not need."""
+    addresses = {"kernel": 0, "down": 0, "across": 0, "finish": 0}
+    for name, key in rule.functions.items():
+        if key is not None:
+            addresses[name] = (cpu._FUNCTIONS.kernels if name == "kernel" else cpu._FUNCTIONS.finishes)[key]
+    return addresses
+
+
+def run(rule, image, edges, output_shape, fill, workers, part_of=None):
     """Pool boxes.
 
     Parameters
@@ -176,6 +182,9 @@ def run(rule, image, edges, output_shape, fill, workers):
         The value of bins that look at nothing.
     workers : int or None
         See `skpool.threads`.
+    part_of : ((int, int), (int, int)), optional
+        Rows and columns of the whole image, and where in it `image` begins, which has all pixels that are looked at.
+        Default: it is whole.
 
     Returns
     -------
@@ -187,10 +196,13 @@ def run(rule, image, edges, output_shape, fill, workers):
     if not (out.size and image.size):
         out.fill(fill)
         return out
+    shape, origin = part_of or (image.shape[:2], (0, 0))
     image = _brought_together(image, rule, len(edges) * math.prod(output_shape))
     inner = 1 if _in_planes(image) else math.ceil(channels / math.ceil(channels / MOST_CHANNELS))
     load = _load_key(rule, image)
     settings = {
+        "shape": shape,
+        "origin": origin,
         "rule": rule.name,
         "samples": rule.samples,
         "own_channels": rule.own_channels,
@@ -199,12 +211,12 @@ def run(rule, image, edges, output_shape, fill, workers):
         "inner": inner,
         "block": min(max(inner, PLANES_AT_ONCE), channels),
         "tile": TILE,
-        "pitch": max(TILE, widest_bin(edges, output_shape, image.shape[:2])[1] * inner),
+        "pitch": max(TILE, widest_bin(edges, output_shape, shape)[1] * inner),
         "row_width": rule.rows.itemsize,
         "converts": not _is_read_as_is(load),
     }
-    functions = {"kernel": 0, "down": 0, "across": 0, **rule.functions, "load": cpu._FUNCTIONS.common[load]}
-    cost = int(_pixels_seen(edges, image.shape[:2])) * channels * image.itemsize + out.nbytes
+    functions = {**_addresses(rule), "load": cpu._FUNCTIONS.common[load]}
+    cost = int(_pixels_seen(edges, shape)) * channels * image.itemsize + out.nbytes
     workers = threads.worker_count(workers, cost)
     kernels.run(image, edges, out, settings, functions, np.asarray(fill, out.dtype).tobytes(), workers)
     return out

@@ -17,6 +17,7 @@ import itertools
 import math
 import operator
 from dataclasses import dataclass, fields, is_dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def output_chunks(axis, chunks):
     return tuple(sizes)
 
 
-def _slices(sizes):
+def slices(sizes):
     """The runs of these sizes, one after the other."""
     ends = itertools.accumulate(sizes)
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
@@ -93,7 +94,7 @@ class _Cut:
     def together(self, blocks):
         """One array of the chunks, which come in row-major order."""
         sizes = [[piece.stop - piece.start for piece in along] for along in self.pieces]
-        places = itertools.product(*map(_slices, sizes))
+        places = itertools.product(*map(slices, sizes))
         taken = list(map(self._checked, blocks, itertools.product(*self.pieces)))
         if len(taken) == 1:
             array = taken[0]
@@ -169,7 +170,7 @@ def run(compute, plan, image, mask=None, *, token=(), results=1):
     token = tokenize(image.name, None if mask is None else mask.name, described(plan), token, results)
     name = f"skpool-{plan.reduction.name}-{token}"
     chunks = tuple(map(output_chunks, plan.axes, image.chunks))
-    runs = [[axis.take(outputs) for outputs in _slices(sizes)] for axis, sizes in zip(plan.axes, chunks, strict=True)]
+    runs = [[axis.take(outputs) for outputs in slices(sizes)] for axis, sizes in zip(plan.axes, chunks, strict=True)]
     image_source = _Source("image", image, range(image.ndim), runs)
     mask_source = None if mask is None else _Source("mask", mask, of_mask, runs)
     graph = {}
@@ -184,8 +185,269 @@ def run(compute, plan, image, mask=None, *, token=(), results=1):
     return tuple(_result(layer, name, chunks, i, meta) for i, meta in enumerate(metas))
 
 
+#: A task pools consecutive boxes of so many, that have so many bytes of results and look at so many chunks of the image
+#: together; or one box.
+_MOST_BOXES = 1024
+_MOST_BYTES = 2**26
+_MOST_CHUNKS = 16
+
+
+def _places_of_boxes(chunks, spans):
+    """For each box, the first and the last chunk that it looks at along one axis."""
+    return np.searchsorted(np.cumsum(chunks), [spans[:, 0], spans[:, 1] - 1], side="right").T
+
+
+def _runs_of_boxes(places, most):
+    """How many consecutive boxes each task has, by the chunks that they look at."""
+    sizes, chunks, known = [0], set(), set()
+    for place in map(tuple, places.reshape(len(places), -1).tolist()):
+        if place not in known or sizes[-1] == most:
+            (top, bottom), (left, right) = place[:2], place[2:]
+            looked_at = set(itertools.product(range(top, bottom + 1), range(left, right + 1)))
+            if sizes[-1] == most or (sizes[-1] and len(chunks | looked_at) > _MOST_CHUNKS):
+                sizes.append(0)
+                chunks, known = set(), set()
+            chunks |= looked_at
+            known.add(place)
+        sizes[-1] += 1
+    return tuple(sizes)
+
+
+def boxes(compute, image, edges, spans, inner, meta, *, name, token):
+    """Results of boxes of an image, a row for each, computed when asked to.
+
+    A task gets the chunks that its boxes look at. It puts together those of boxes that look at the same ones.
+
+    Parameters
+    ----------
+    compute : callable
+        ``(image, origin, edges) -> result``: boxes of these edges, of the part of the image that begins at `origin`.
+        Travels to other processes.
+    image : (rows, columns, channels) dask.array.Array
+        With at least one pixel.
+    edges : (K, 4) ndarray
+    spans : (K, 2, 2) ndarray of int
+        First and stop of the rows, and of the columns, of the pixels that each box looks at; at least one.
+    inner : tuple of tuple of int
+        Chunks of the result behind its first axis. Those of channels, if it has any, are the image's; or it has one.
+    meta : ndarray
+        Empty, of the result's type and number of axes.
+    name : str
+    token : object
+        What results depend on beside image and edges.
+
+    Returns
+    -------
+    dask.array.Array
+    """
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    row = math.prod(map(sum, inner))
+    if not len(edges) * row:
+        return da.from_array(np.empty((len(edges), *map(sum, inner)), meta.dtype))
+    name = f"skpool-{name}-{tokenize(image.name, edges, described(token))}"
+    places = np.stack([_places_of_boxes(image.chunks[axis], spans[:, axis]) for axis in range(2)], axis=1)
+    most = max(min(_MOST_BOXES, _MOST_BYTES // (row * meta.dtype.itemsize)), 1)
+    runs = _runs_of_boxes(places, most)
+    graph = {}
+    for number, taken in enumerate(slices(runs)):
+        different, which = np.unique(places[taken].reshape(-1, 4), axis=0, return_inverse=True)
+        for channel, own in enumerate(slices(image.chunks[2])):
+            jobs, keys = [], {}
+            for job in range(len(different)):
+                rows = np.flatnonzero(which.reshape(-1) == job)
+                span = spans[taken][rows]
+                origin = tuple(span[:, :, 0].min(axis=0).tolist())
+                joint = [*zip(origin, span[:, :, 1].max(axis=0).tolist(), strict=True), (own.start, own.stop)]
+                cut, read = box("image", image, joint)
+                jobs.append((rows, edges[taken][rows], origin, cut, [keys.setdefault(key, len(keys)) for key in read]))
+            place = (number, *(0,) * (meta.ndim - 2), channel) if meta.ndim == 4 else (number, 0, 0)
+            graph[(name, *place)] = (_boxes_computed, compute, jobs, list(keys))
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=[image])
+    return da.Array(layer, name, (runs, *inner), meta=meta)
+
+
+def _boxes_computed(compute, jobs, blocks):
+    """A task: rows of results, for each of several sets of boxes that look at the same chunks."""
+    if len(jobs) == 1:
+        [(_, edges, origin, cut, read)] = jobs
+        return compute(cut.together([blocks[number] for number in read]), origin, edges)
+    results = None
+    for rows, edges, origin, cut, read in jobs:
+        result = compute(cut.together([blocks[number] for number in read]), origin, edges)
+        if results is None:
+            results = np.empty((sum(len(job[0]) for job in jobs), *result.shape[1:]), result.dtype)
+        results[rows] = result
+    return results
+
+
+def scaled(chunks, length):
+    """Sizes of chunks that divide a length about as the chunks of an array divide its own; none of them 0."""
+    total = max(sum(chunks), 1)
+    ends = [end * length // total for end in itertools.accumulate(chunks)]
+    ends = [*ends[:-1], length] if ends else [length]
+    return tuple(size for size in np.diff(ends, prepend=0).tolist() if size) or (0,)
+
+
+def gathered(compute, array, parts, chunks, dtype, *, name, token):
+    """An array each chunk of which is made of a box of another, computed when asked to.
+
+    Parameters
+    ----------
+    compute : callable
+        ``(parts, values) -> result``: of parts along each axis, and the values of their box. Travels to others.
+    array : dask.array.Array
+    parts : list of list
+        Along each axis, for each chunk of the result: ``(first, stop)`` of the box, and what `compute` is to know.
+    chunks : tuple of tuple of int
+    dtype : numpy.dtype
+    name : str
+    token : object
+        What results depend on beside `array`.
+
+    Returns
+    -------
+    dask.array.Array
+    """
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    name = f"skpool-{name}-{tokenize(array.name, chunks, described(token))}"
+    source = _Source("values", array, range(array.ndim), [[_Box((span,)) for span, _ in along] for along in parts])
+    graph = {}
+    for number in itertools.product(*(range(len(along)) for along in parts)):
+        known = tuple(along[i][1] for along, i in zip(parts, number, strict=True))
+        graph[(name, *number)] = (_gathered, compute, known, *source.of(number))
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=[array])
+    return da.Array(layer, name, chunks, meta=np.empty((0,) * array.ndim, dtype))
+
+
+class _Box(NamedTuple):
+    """What `_Source` is to know of a run, along one axis."""
+
+    intervals: tuple
+    order: None = None
+
+
+def _gathered(compute, parts, cut, blocks):
+    """A task of `gathered`."""
+    return compute(parts, cut.together(blocks))
+
+
+def put(checked, values, indices, shape, fill):
+    """Values at flat indices into an array of a shape, and `fill` elsewhere, computed when asked to.
+
+    Every chunk of the result waits for all of the values. Of those with the same index the last stays.
+
+    Parameters
+    ----------
+    checked : callable
+        ``(indices, kept=None) -> kept``: which indices are not -1, of those kept; raises if one is outside.
+    values, indices : dask.array.Array
+        Of the same chunks; values may be masked.
+    shape : tuple of int
+    fill : number
+
+    Returns
+    -------
+    dask.array.Array
+    """
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    if not math.prod(shape):
+        chunks = tuple((length,) for length in shape)
+    elif len(shape) == values.ndim:
+        chunks = tuple(map(scaled, values.chunks, shape))
+    else:
+        chunks = da.core.normalize_chunks("auto", shape, dtype=values.dtype)
+    name = f"skpool-max_unpool-{tokenize(values.name, indices.name, chunks, fill)}"
+    corners = itertools.product(*([along.start for along in slices(sizes)] for sizes in values.chunks))
+    keys, graph = [], {}
+    for number, corner in zip(np.ndindex(values.numblocks), corners, strict=True):
+        keys.append((f"{name}-sorted", *number))
+        given = (values.name, *number), (indices.name, *number)
+        graph[keys[-1]] = (_sorted_by_chunk, checked, chunks, values.shape, corner, *given)
+    sizes = list(itertools.product(*chunks))
+    for number, (place, size) in enumerate(zip(np.ndindex(*map(len, chunks)), sizes, strict=True)):
+        graph[(name, *place)] = (_put_chunk, number, size, values.dtype, fill, keys)
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=[values, indices])
+    return da.Array(layer, name, chunks, meta=np.empty((0,) * len(shape), values.dtype))
+
+
+def _sorted_by_chunk(checked, chunks, shape, corner, values, indices):
+    """Values, their places in their chunks of the result, their order; and where those of each chunk begin."""
+    kept = None if np.ma.getmask(values) is np.ma.nomask else ~np.ma.getmaskarray(values)
+    kept = checked(indices, kept)
+    order = _flat(corner, indices.shape, shape)
+    values, indices, order = np.ma.getdata(values)[kept].ravel(), indices[kept].ravel(), order[kept].ravel()
+    place = number = np.zeros(indices.shape, np.int64)
+    whole = np.unravel_index(indices.astype(np.int64, copy=False), tuple(map(sum, chunks)))
+    for along, sizes in zip(whole, chunks, strict=True):
+        ends = np.cumsum(sizes)
+        chunk = np.searchsorted(ends, along, side="right")
+        size = np.asarray(sizes, np.int64)[chunk]
+        place = place * size + (along - (ends[chunk] - size))
+        number = number * len(sizes) + chunk
+    by_chunk = np.argsort(number, kind="stable")
+    starts = np.searchsorted(number[by_chunk], np.arange(math.prod(map(len, chunks)) + 1))
+    return values[by_chunk], place[by_chunk], order[by_chunk], starts
+
+
+def _flat(corner, block, shape):
+    """Flat indices into an array of a shape, of a block of it that begins at a corner."""
+    flat = np.int64(0)
+    for first, size, length in zip(corner, block, shape, strict=True):
+        flat = flat[..., None] * length + np.arange(first, first + size)
+    return flat
+
+
+def _put_chunk(number, shape, dtype, fill, blocks):
+    """A chunk of `put`, of what all blocks of values have for it."""
+    taken = [[array[starts[number] : starts[number + 1]] for array in arrays] for *arrays, starts in blocks]
+    values, places, order = map(np.concatenate, zip(*taken, strict=True))
+    last = np.argsort(order)
+    result = np.full(math.prod(shape), fill, dtype)
+    result[places[last]] = values[last]
+    return result.reshape(shape)
+
+
 #: States that one task merges.
 _BRANCHES = 8
+
+
+def tree(graph, name, tasks, merge):
+    """Put tasks into a graph, and those that merge what neighbouring ones give; returns the key of the last."""
+    for level in itertools.count():
+        keys = [(name, level, number) for number in range(len(tasks))]
+        graph.update(zip(keys, tasks, strict=True))
+        if len(keys) == 1:
+            return keys[0]
+        tasks = [(merge, keys[first : first + _BRANCHES]) for first in range(0, len(keys), _BRANCHES)]
+
+
+def arrays(name, graph, dependencies, chunks, metas):
+    """The array whose chunks a graph makes under its name; more of them if each task makes a tuple for several."""
+    import dask.array as da
+    from dask.highlevelgraph import HighLevelGraph
+
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=dependencies)
+    if len(metas) == 1:
+        return [da.Array(layer, name, chunks, meta=metas[0])]
+    return [_result(layer, name, chunks, i, meta) for i, meta in enumerate(metas)]
+
+
+def box(name, array, intervals):
+    """The `_Cut` of a box of an array, and the keys of the chunks that it is made of."""
+    along = [_pieces(sizes, [interval]) for sizes, interval in zip(array.chunks, intervals, strict=True)]
+    cut = _Cut(name, array.dtype, tuple(tuple(piece for _, piece in taken) for taken in along), (None,) * array.ndim)
+    return cut, [
+        (array.name, *block) for block in itertools.product(*([number for number, _ in taken] for taken in along))
+    ]
 
 
 def folded(name, tasks, merge, finish, dependencies, metas, chunks):
@@ -213,15 +475,8 @@ def folded(name, tasks, merge, finish, dependencies, metas, chunks):
     import dask.array as da
     from dask.highlevelgraph import HighLevelGraph
 
-    graph, level = {}, 0
-    while True:
-        keys = [(f"{name}-state", level, number) for number in range(len(tasks))]
-        graph.update(zip(keys, tasks, strict=True))
-        if len(keys) == 1:
-            break
-        tasks = [(merge, keys[first : first + _BRANCHES]) for first in range(0, len(keys), _BRANCHES)]
-        level += 1
-    graph[f"{name}-finish"] = (finish, keys[0])
+    graph = {}
+    graph[f"{name}-finish"] = (finish, tree(graph, f"{name}-state", tasks, merge))
     states = HighLevelGraph.from_collections(f"{name}-state", graph, dependencies=dependencies)
     results = []
     for number, meta in enumerate(metas):

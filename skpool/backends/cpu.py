@@ -11,10 +11,11 @@ import importlib.util
 import math
 import os
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from .. import threads
+from .. import threads, windows
 from ..kernels import driver
 from ..kernels.programs import name_beside, name_of
 from ..plan import make_plan
@@ -46,6 +47,12 @@ MOST_IN_TILE = 10_000
 
 #: Samples of a window beyond which each window that sorts them is a call of its own.
 MOST_SAMPLES = 2**14
+
+#: Samples of a window that counts of 32 bits can hold.
+MOST_IN_32_BITS = 2**31 - 1
+
+#: Rows of a part of a window, a power of two, at least.
+LEAST_PART = 32
 
 #: The longest last axis with a window of 1 that is taken for channels, and pooled as part of the row.
 MOST_IMPLICIT_CHANNELS = 32
@@ -200,8 +207,8 @@ def _depth(plan):
     return sum(max(taps - 1, 0).bit_length() for taps in (rows, columns))
 
 
-def _total(rows, plan, at_least=0):
-    """The state of a sum: wide enough, `at_least` so many bits where it is divided exactly."""
+def _total(rows, plan, at_least=0, wraps=False):
+    """The state of a sum: wide enough unless it `wraps`, `at_least` so many bits where it is divided exactly."""
     if rows == np.float32:
         return "float32" if plan.dtype != np.float64 and _depth(plan) <= _DEEPEST_FLOAT32 else "float64"
     if rows == np.float64:
@@ -209,6 +216,8 @@ def _total(rows, plan, at_least=0):
     for state, samples in _TOTALS[8 * rows.itemsize]:
         if plan.samples <= samples and not (at_least and state in ("16 bits", "32 bits")):
             return state
+    if wraps:
+        return "64 bits"
     raise ValueError(f"`window_shape` must count at most {samples} samples of {rows}, got {plan.samples}")
 
 
@@ -221,7 +230,8 @@ def _reading(state, rows):
 
 def _sum(plan, indices):
     rows = _row_dtype(plan.image_dtype)
-    state = _total(rows, plan)
+    wraps = plan.dtype == plan.reduction.result(plan.image_dtype.newbyteorder("="))
+    state = _total(rows, plan, wraps=wraps)
     if state == "two words":
         if plan.dtype.kind == "f":  # nothing wraps on its way to a float
             return Recipe(
@@ -497,9 +507,14 @@ def _beside(plan, order, task, dtype):
 @functools.lru_cache(maxsize=512)
 def _program(plan, masked, indices):
     """The program of a plan, made once."""
+    columns, channels = columns_and_channels(plan)
+    return _program_for(plan.axes[: columns + 1], channels, plan, masked, indices)
+
+
+def _program_for(axes, channels, plan, masked, indices):
+    """The program of a plan for windows along these axes, the last of them that of the columns, and channels."""
     recipe = recipe_of(plan, indices)
     common, kernels, finishes = _FUNCTIONS.common, _FUNCTIONS.kernels, _FUNCTIONS.finishes
-    columns, channels = columns_and_channels(plan)
     widen, narrow = _convert_keys(recipe.natural, plan.dtype)
     load = _load_key(_row_dtype(plan.image_dtype) if recipe.is_keyed else recipe.rows, plan.image_dtype)
     finish = {None: 0, ("count",): common["finish", "count"]}
@@ -508,9 +523,10 @@ def _program(plan, masked, indices):
     quad, quad_picks = _quad(plan, recipe) if plain else (0, False)
     parameters = [value or 0.0 for value in plan.parameters.values() if recipe.order is None]
     lanes, sort = _lanes(plan, recipe, samples)
+    wide = plan.samples > MOST_IN_32_BITS
     omits = plan.omit_nan and not recipe.is_keyed
     return driver.Program(
-        plan.axes[: columns + 1],
+        axes,
         channels,
         {
             "omit": omits,
@@ -530,8 +546,8 @@ def _program(plan, masked, indices):
             "value": kernels[recipe.kernel] if recipe.kernel else None,
             "compact": {width: common["compact", width] for width in (1, 2, 4, 8)},
             "pick": {width: common["pick", width] for width in (1, 2, 4, 8)},
-            "count": kernels["sum", "uint8", "32 bits"],
-            "to_counts": common["counts"],
+            "count": kernels["sum", "uint8", "64 bits" if wide else "32 bits"],
+            "to_counts": common["counts", 8 if wide else 4],
             "lanes": lanes,
             "slides": _slide(recipe, samples),
             "beside": finishes["beside", recipe.rows.name] if samples and samples["beside"][3] else 0,
@@ -580,6 +596,110 @@ def _slide(recipe, samples):
     if samples is None or not samples["slides"]:
         return 0
     return _FUNCTIONS.finishes["slide", recipe.rows.name, recipe.order.result]
+
+
+# --- one window whose parts are images of their own
+
+
+class States(NamedTuple):
+    """What parts of a window leave behind: state rows of their columns, and of the counts of these.
+
+    Attributes
+    ----------
+    values, counts : ndarray of uint8
+        Of shape (channels ahead of the columns, planes, columns and channels, bytes of a number); no planes where the
+        reduction has no need of them.
+    """
+
+    values: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def of_counts(self):
+        """Those of counts alone."""
+        return self._replace(values=self.values[:, :0])
+
+    def beside(self, others):
+        """With those of further columns."""
+        return States(*(np.concatenate(arrays, axis=2) for arrays in zip(self, *others, strict=True)))
+
+
+#: State rows begin at multiples of so many bytes.
+_ALIGNMENT = 64
+
+
+def _row_bytes(shape):
+    """Bytes of a state row of this shape as the driver has it."""
+    return -(-math.prod(shape[1:]) // _ALIGNMENT) * _ALIGNMENT
+
+
+def _for_driver(states):
+    """State rows one after the other as the driver has them."""
+    rows = np.zeros((len(states), _row_bytes(states.shape)), np.uint8)
+    rows[:, : math.prod(states.shape[1:])] = states.reshape(len(states), -1) if states.size else 0
+    return rows.reshape(-1)
+
+
+def _left_behind(program, outer, columns, work):
+    """The `States` that `work` leaves in the two buffers that it is given, with a row for each of `outer` windows."""
+    shapes = [(outer, planes, columns, width) for planes, width in program.states()]
+    rows = [np.zeros((outer, _row_bytes(shape)), np.uint8) for shape in shapes]
+    work(*(array.reshape(-1) for array in rows))
+    return States(*(r[:, : math.prod(shape[1:])].reshape(shape) for r, shape in zip(rows, shapes, strict=True)))
+
+
+@functools.lru_cache(maxsize=64)
+def _program_of_part(plan, masked, indices, outer, rows, columns):
+    """For windows of `rows` rows, of which there are `outer`, each of them for a channel."""
+    _, inner = columns_and_channels(plan)
+    axes = (windows.whole(outer), windows.adaptive(rows, 1), windows.adaptive(columns, 1))
+    return _program_for(axes, inner, plan, masked, indices)
+
+
+def fold_part(plan, image, mask, indices, first):
+    """Fold rows that are a part of the one window of a plan.
+
+    Parts are joined by `join_parts` in their order; but for the last, they have the same power of two of rows, at least
+    `LEAST_PART`.
+
+    Parameters
+    ----------
+    plan : skpool.plan.Plan
+    image : (channels, rows, columns[, channels]) ndarray
+        Channels where the plan has them: ahead of the columns, or behind; 1 ahead if there are none.
+    mask : ndarray of bool or None
+        Of the same shape.
+    indices : bool
+    first : int
+        The number of the first row in the window.
+
+    Returns
+    -------
+    States
+    """
+    outer, rows, columns, *inner = image.shape
+    program = _program_of_part(plan, mask is not None, indices, outer, rows, columns)
+    width = plan.axes[columns_and_channels(plan)[0]].length
+    fold = functools.partial(program.fold_part, image, mask, first, width)
+    return _left_behind(program, outer, columns * math.prod(inner), fold)
+
+
+def join_parts(plan, masked, indices, states):
+    """The `States` of parts in a row, all over the same columns, joined."""
+    outer, _, columns, _ = states[0].values.shape
+    inner = columns_and_channels(plan)[1] or 1
+    program = _program_of_part(plan, masked, indices, outer, len(states), columns // inner)
+    stacked = (np.stack(arrays, axis=1) for arrays in zip(*states, strict=True))  # all parts of a channel together
+    given = [_for_driver(array.reshape(outer * len(states), *array.shape[2:])) for array in stacked]
+    return _left_behind(program, outer, columns, functools.partial(program.join_parts, *given))
+
+
+def finish_parts(plan, masked, states, places=None):
+    """The result of a plan from the `States` of its whole window, and the places in `places`; as `run`."""
+    out = np.empty(plan.shape, plan.dtype)
+    program = _program(plan, masked, places is not None)
+    program.finish_part(_for_driver(states.values), _for_driver(states.counts), out, places)
+    return out
 
 
 def run(plan, image, *, mask=None, out=None, places=None, workers=None):
@@ -699,6 +819,18 @@ def least_safe(p):
     return 2.0 ** (-_SAFE / p)
 
 
+def leaves_range(plan, out, top):
+    """Which results were lost because sums of powers left the range of float64; `top` are the largest samples."""
+    return ((out < least_safe(plan.parameters["p"])) | np.isinf(out)) & (top > 0) & np.isfinite(top)
+
+
+def largest(plan, image, mask, axes):
+    """The largest sample that counts, or magnitude of one, as powers are taken of it: 0 where none does."""
+    values = np.asarray(image, np.float64)
+    values = np.maximum(values, plan.parameters["eps"]) if "eps" in plan.parameters else np.abs(values)
+    return np.fmax.reduce(values, axis=axes, initial=0, where=True if mask is None else mask)
+
+
 def scale_step(p):
     """Images are scaled by powers of two of multiples of it."""
     return max(int(_SAFE / (2 * p)), 1)
@@ -711,18 +843,16 @@ def _restore_range(plan, image, mask, out, workers):
     A window is scaled by its own largest sample, so its result depends on no other window.
     """
     p = plan.parameters["p"]
-    least = least_safe(p)
-    if np.fmin.reduce(out, axis=None) >= least and np.fmax.reduce(out, axis=None) < math.inf:
+    if np.fmin.reduce(out, axis=None) >= least_safe(p) and np.fmax.reduce(out, axis=None) < math.inf:
         return
-    lost = (out < least) | np.isinf(out)
     exact = {"dtype": _FLOAT64, "fill_value": np.float64(np.nan)}
     if plan.reduction.name == "gem":
         top = run(replace(plan, reduction=REDUCTIONS["max"], parameters={}, **exact), image, mask=mask, workers=workers)
-        top = np.maximum(top, plan.parameters["eps"])
     else:
         largest = replace(plan, parameters={"p": math.inf}, **exact)
         top = run(largest, image, mask=mask, workers=workers)
-    lost &= (top > 0) & np.isfinite(top)
+    top = np.maximum(top, plan.parameters.get("eps", 0))
+    lost = leaves_range(plan, out, top)
     step = scale_step(p)
     steps = np.frexp(top)[1] // step
     for number in np.unique(steps[lost]):

@@ -669,8 +669,9 @@ def run(image, boxes, out, dict settings, dict functions, bytes fill, int worker
 
     Parameters
     ----------
-    image : (H, W, C) buffer
-        Any strides.
+    image : (rows, columns, C) buffer
+        Any strides. Part of an image of ``settings["shape"]`` that begins at the pixel ``settings["origin"]``, and has
+        all pixels that the boxes look at.
     boxes : (K, 4) contiguous buffer of float64
         Row start, row stop, column start and column stop of each box.
     out : (K, rows, columns, channels) contiguous buffer
@@ -685,19 +686,22 @@ def run(image, boxes, out, dict settings, dict functions, bytes fill, int worker
         Threads.
     """
     cdef Call call
+    cdef Py_ssize_t row, column
     cdef Py_buffer image_buffer, boxes_buffer, out_buffer
     memset(&call, 0, sizeof(Call))
     PyObject_GetBuffer(image, &image_buffer, PyBUF_STRIDES)
     PyObject_GetBuffer(boxes, &boxes_buffer, PyBUF_STRIDES)
     PyObject_GetBuffer(out, &out_buffer, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
+        row, column = settings["origin"]
         call.image = <const char*> image_buffer.buf
+        call.image -= row * image_buffer.strides[0] + column * image_buffer.strides[1]
         call.boxes = <const double*> boxes_buffer.buf
         call.out = <char*> out_buffer.buf
         call.boxes_count = out_buffer.shape[0]
         call.channels = out_buffer.shape[3]
         call.out_width = out_buffer.itemsize
-        call.rows.length, call.columns.length = image_buffer.shape[0], image_buffer.shape[1]
+        call.rows.length, call.columns.length = settings["shape"]
         call.rows.stride, call.columns.stride = image_buffer.strides[0], image_buffer.strides[1]
         call.rows.bins, call.columns.bins = out_buffer.shape[1], out_buffer.shape[2]
         call.rows.samples = call.columns.samples = settings["samples"]

@@ -341,11 +341,16 @@ cdef void blank(word* out, const double* counts, double minimum, Py_ssize_t n, c
         out[i] = value if counts[i] < minimum else out[i]
 
 
-cdef void doubles(double* counts, const uint32_t* state, Py_ssize_t n, const void* fill) noexcept nogil:
+ctypedef fused whole:
+    int32_t
+    int64_t
+
+
+cdef void doubles(double* counts, const whole* state, Py_ssize_t n, const void* fill) noexcept nogil:
     """A row of counts, as the finishes take them."""
     cdef Py_ssize_t i
     for i in range(n):
-        counts[i] = <double> <int32_t> state[i]
+        counts[i] = <double> state[i]
 
 
 cdef void finish_count(
@@ -492,6 +497,7 @@ def table():
     table["narrow", "int64", "bool"] = <size_t> narrow_bool[int64_t]
     table["narrow", "uint64", "bool"] = <size_t> narrow_bool[uint64_t]
     table["narrow", "float64", "bool"] = <size_t> narrow_bool[double]
-    table["counts"] = <size_t> doubles
+    table["counts", 4] = <size_t> doubles[int32_t]
+    table["counts", 8] = <size_t> doubles[int64_t]
     table["finish", "count"] = <size_t> finish_count
     return table

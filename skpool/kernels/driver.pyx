@@ -330,9 +330,10 @@ cdef struct Parts:
     Py_ssize_t count                # parts of the longest window
     Py_ssize_t piece                # columns of an item
     Py_ssize_t columns              # positions under all windows of a row
-    Py_ssize_t size                 # bytes of a state row with all its planes
-    char* values
+    char* values                    # state rows
     char* counts
+    Py_ssize_t first                # the image is part of a window: the number of its first row there,
+    Py_ssize_t width                # and columns of the window; 0: it is whole
 
 
 cdef struct Call:
@@ -349,6 +350,7 @@ cdef struct Call:
     Py_ssize_t block                # output rows of a block
     Layout layout
     Parts parts
+    Parts joined                    # where their states go, if they are only joined
 
 
 # --- one thread's scratch
@@ -2142,6 +2144,9 @@ cdef void work_on_part(const Call* call, Py_ssize_t item, Scratch* scratch) noex
     find_rows(scratch, call, part * parts.rows, parts.rows)
     if scratch.listed == 0:
         return
+    if parts.width:
+        for i in range(scratch.listed):
+            scratch.order[i] = (parts.first + i) * parts.width
     found = find_segments(
         segments, scratch, recipe, start_of(&recipe.axes[recipe.leading], 0) + first, columns,
     )
@@ -2180,6 +2185,30 @@ cdef void join_parts(
     finish_tree(&tree, fold, 0, columns * recipe.inner, call, lane)
     if tree.depth == 0:
         kernel.identity(fold.levels[0], columns * recipe.inner, call.layout.pitch, lane.parameters)
+
+
+cdef void work_on_joined(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
+    """Join the parts of an output row over a piece of its columns, and leave that behind."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Parts* parts = &call.parts
+    cdef const Lane* lanes[2]
+    cdef Fold* folds[2]
+    cdef Py_ssize_t pieces = divided_up(parts.columns, parts.piece)
+    cdef Py_ssize_t first = item % pieces * parts.piece
+    cdef Py_ssize_t columns = min(parts.piece, parts.columns - first)
+    cdef Py_ssize_t i
+    cdef char* target
+    seek(scratch, recipe, item // pieces)
+    find_rows(scratch, call, 0, 0)
+    for i in range(find_lanes(lanes, folds, scratch, recipe)):
+        join_parts(scratch, call, lanes[i], folds[i], item // pieces, first, columns)
+        target = call.joined.values if lanes[i] == &recipe.value else call.joined.counts
+        copy_part(
+            target + item // pieces * part_bytes(parts, recipe, &lanes[i].kernel)
+            + first * recipe.inner * lanes[i].kernel.width,
+            parts.columns * recipe.inner, folds[i].levels[0], call.layout.pitch, columns * recipe.inner,
+            &lanes[i].kernel,
+        )
 
 
 cdef void work_on_whole(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
@@ -2527,7 +2556,7 @@ cdef class Program:
         )
         call.places_in_place = self.lies_in_rows(&call.places, sizeof(int64_t))
         call.layout = self.layouts[call.rows_in_place]
-        call.parts.rows = 0
+        call.parts.rows = call.parts.width = 0
         tiles = divided_up(columns.outputs, call.layout.tile)
         # A call of few items keeps few threads busy; one output that is too wide for the scratch is slow.
         if recipe.taps == 0 and recipe.most_rows >= 2 * LEAST_PART and recipe.value.kernel.planes + recipe.masked and (
@@ -2604,6 +2633,99 @@ cdef class Program:
                     begin(&second, memory.start + threadid() * memory.per_thread)
                     for item in prange(second_items, schedule="dynamic"):
                         work_on_whole(&second, item, <Scratch*> (memory.start + threadid() * memory.per_thread))
+        return memory.overflowed()
+
+    # Windows whose parts are images of their own. A program for such an image folds it, one for as many rows as there
+    # are states joins these, and that of the window finishes. Each has one output column.
+
+    def states(self):
+        """Planes of a state row, and bytes of their numbers: of values, and of counts. No planes: there are none."""
+        cdef const Kernel* count = &self.recipe.count.kernel
+        return (
+            (self.recipe.value.kernel.planes, self.recipe.value.kernel.width),
+            (count.planes if self.recipe.masked else 0, count.width),
+        )
+
+    def fold_part(self, image, mask, Py_ssize_t first, Py_ssize_t width, values, counts):
+        """Fold all rows of an image, and leave the state rows of each output row behind.
+
+        It is the part of a window of `width` columns that begins with its row `first`.
+        """
+        cdef Call call
+        cdef Py_buffer buffers[2]
+        cdef int held = 0
+        memset(&call, 0, sizeof(Call))
+        call.recipe = &self.recipe
+        self.take_parts(&call.parts, self.recipe.most_rows, 1, values, counts)
+        call.parts.first, call.parts.width = first, width
+        try:
+            self.view(&call.image, image, &buffers[0], False)
+            held = 1
+            self.view(&call.mask, mask, &buffers[1], False)
+            held = 2
+            call.rows_in_place = not self.recipe.converts_rows and self.lies_in_rows(&call.image, self.recipe.row_width)
+            call.mask_in_place = self.lies_in_rows(&call.mask, 1)
+            self.lay_out(&call.layout, call.rows_in_place, call.parts.rows, call.parts.rows, call.parts.piece)
+            self.each(work_on_part, &call, self.recipe.rows * divided_up(call.parts.columns, call.parts.piece))
+        finally:
+            if held > 0:
+                PyBuffer_Release(&buffers[0])
+            if held > 1 and mask is not None:
+                PyBuffer_Release(&buffers[1])
+
+    def join_parts(self, values, counts, joined, joined_counts):
+        """Join the states of parts of a size, of which the last may be smaller."""
+        cdef Call call
+        memset(&call, 0, sizeof(Call))
+        call.recipe = &self.recipe
+        self.take_parts(&call.parts, 1, self.recipe.most_rows, values, counts)
+        call.joined.values = <char*> address(joined)
+        call.joined.counts = <char*> address(joined_counts)
+        self.lay_out(&call.layout, False, 0, call.parts.count * BLOCK, call.parts.piece)
+        self.each(work_on_joined, &call, self.recipe.rows * divided_up(call.parts.columns, call.parts.piece))
+
+    def finish_part(self, values, counts, out, places):
+        """Pool from the states of one part that is the whole window; as a call."""
+        cdef Call call
+        cdef Py_buffer buffers[2]
+        cdef int held = 0
+        memset(&call, 0, sizeof(Call))
+        call.recipe = &self.recipe
+        self.take_parts(&call.parts, self.recipe.most_rows, 1, values, counts)
+        try:
+            self.view(&call.out, out, &buffers[0], True)
+            held = 1
+            self.view(&call.places, places, &buffers[1], True)
+            held = 2
+            call.out_in_place = self.lies_in_rows(&call.out, self.recipe.out_width)
+            call.places_in_place = self.lies_in_rows(&call.places, sizeof(int64_t))
+            self.lay_out(&call.layout, False, 0, BLOCK, 0)
+            return bool(self.each(work_on_whole, &call, self.recipe.rows))
+        finally:
+            if held > 0:
+                PyBuffer_Release(&buffers[0])
+            if held > 1 and places is not None:
+                PyBuffer_Release(&buffers[1])
+
+    cdef int take_parts(
+        self, Parts* parts, Py_ssize_t rows, Py_ssize_t count, values, counts,
+    ) except -1:
+        parts.rows, parts.count = rows, count
+        parts.columns = columns_under(&self.recipe.axes[self.recipe.leading], 0, 1)
+        parts.piece = min(max(LEAST_PIECE // self.recipe.inner, 1), parts.columns)
+        parts.values = <char*> address(values)
+        parts.counts = <char*> address(counts)
+        return 0
+
+    cdef int each(self, step_t step, Call* call, Py_ssize_t items) except -1:
+        """Work on items, one by one; returns as a call does."""
+        cdef Memory memory = Memory()
+        cdef Py_ssize_t item
+        memory.allot(1, call.layout.bytes)
+        with nogil:
+            begin(call, memory.start)
+            for item in range(items):
+                step(call, item, <Scratch*> memory.start)
         return memory.overflowed()
 
     cdef Py_ssize_t scratch_bytes(self, const Call* call) noexcept:
