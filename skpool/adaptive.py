@@ -306,11 +306,9 @@ def _average_of_sums(rules, along, image, state):
     sums, counts = state
     totals = shares = counts * 0.0
     if sums:
-        join = (gpu.arrays() if gpu.is_array(counts) else np).concatenate
         common = {"channel_axis": rules.channel_axis, "workers": rules.workers}
-        totals, shares = (
-            pooled_by(Bins, (1,), join(parts, axis=along), "sum", **common) for parts in zip(*sums, strict=True)
-        )
+        parts = sums[0] if len(sums) == 1 else (np.concatenate(each, axis=along) for each in zip(*sums, strict=True))
+        totals, shares = (pooled_by(Bins, (1,), each, "sum", **common) for each in parts)
     return averaged(totals, shares, counts, image, *rules.of_average)
 
 
