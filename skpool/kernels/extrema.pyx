@@ -298,24 +298,19 @@ cdef void gather_all_indexed(
 ) noexcept nogil:
     """Of 1 to 4 rows, or 8, in their order; a row that comes twice changes nothing."""
     cdef place* places = <place*> (state + pitch)
-    cdef const pixel* lines[8]
-    cdef place at[8]
-    cdef const pixel* a
-    cdef const pixel* b
-    cdef const pixel* c
-    cdef const pixel* d
-    cdef const pixel* e
+    cdef Py_ssize_t second = 1 if count > 1 else 0, third = 2 if count > 2 else 0, fourth = 3 if count > 3 else 0
+    cdef Py_ssize_t i, more = 4 if count > 4 else 0
+    cdef const pixel* a = rows[0]
+    cdef const pixel* b = rows[second]
+    cdef const pixel* c = rows[third]
+    cdef const pixel* d = rows[fourth]
+    cdef const pixel* e = rows[more]
     cdef const pixel* f
     cdef const pixel* g
     cdef const pixel* h
+    cdef place at_a = <place> order[0], at_b = <place> order[second], at_c = <place> order[third]
+    cdef place at_d = <place> order[fourth], at_e = <place> order[more], at_f, at_g, at_h, where
     cdef pixel best
-    cdef place where, at_a, at_b, at_c, at_d, at_e, at_f, at_g, at_h
-    cdef Py_ssize_t i, r
-    for r in range(8):
-        lines[r] = rows[r if r < count else 0]
-        at[r] = <place> order[r if r < count else 0]
-    a, b, c, d, e, f, g, h = lines[0], lines[1], lines[2], lines[3], lines[4], lines[5], lines[6], lines[7]
-    at_a, at_b, at_c, at_d, at_e, at_f, at_g, at_h = at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7]
     if count <= 4:                                         # loops of their own, or gcc makes branches of floats
         for i in range(n):
             best, where = a[i], at_a
@@ -324,6 +319,8 @@ cdef void gather_all_indexed(
             challenge(which, &best, &where, d[i], at_d)
             state[i], places[i] = best, where
         return
+    f, g, h = rows[5], rows[6], rows[7]
+    at_f, at_g, at_h = <place> order[5], <place> order[6], <place> order[7]
     for i in range(n):
         best, where = a[i], at_a
         challenge(which, &best, &where, b[i], at_b)
@@ -343,10 +340,9 @@ cdef void gather_indexed(
     cdef place* places = <place*> (state + pitch)
     cdef const pixel* row
     cdef const uint8_t* counts
-    cdef place here, none = nowhere(<place> 0)
-    cdef pixel worst = neutral(which, <pixel> 0)
+    cdef place here, at, where, first, none = nowhere(<place> 0)
+    cdef pixel sample, best, worst = neutral(which, <pixel> 0)
     cdef Py_ssize_t i, r
-    cdef bint better
     if count > 0 and valid[0] == NULL:                     # all samples of all rows count
         gather_all_indexed(state, rows, order, count, n, pitch, which, example)
         return
@@ -358,11 +354,13 @@ cdef void gather_indexed(
         counts = valid[r]
         here = <place> order[r]
         for i in range(n):
-            better = (counts[i] != 0) & (
-                beats(which, row[i], state[i]) | (ties(row[i], state[i]) & (here < places[i]))
-            )
-            state[i] = row[i] if better else state[i]
-            places[i] = here if better else places[i]
+            sample, best, where = row[i], state[i], places[i]      # read in any case, or gcc branches
+            sample = sample if counts[i] else worst
+            at = here if counts[i] else none
+            first = at if at < where else where
+            challenge(which, &best, &where, sample, at)
+            places[i] = first if sample == state[i] else where     # the value that never wins may have counted
+            state[i] = best
 
 
 cdef void gather_places(
@@ -461,7 +459,8 @@ cdef inline void pick_indexed(
     challenge(which, &best, &number, c, 2)
     challenge(which, &best, &number, d, 3)
     out[0] = best
-    places[0] = first + (down if number & 2 else 0) + (right if number & 1 else 0)
+    # All bits or none: of conditions, gcc makes branches where types are of several widths.
+    places[0] = first + (-<int64_t> (number >> 1) & down) + (-<int64_t> (number & 1) & right)
 
 
 cdef inline void quad_indexed(
