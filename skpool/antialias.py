@@ -12,7 +12,7 @@ from . import containers, documents, windows
 from .averages import as_doubles, averaged, checked_lazy_weights, checked_weights, counted_pixels
 from .backends import chunked, gpu
 from .plan import axes_of, checked_channel_axis, checked_image_dtype, make_plan
-from .pooling import Rules, checked_lazy_mask, pool, pooled_by, unwrapped
+from .pooling import Rules, check_out, checked_lazy_mask, dtype_of, pool, pooled_by, unwrapped
 from .reductions import WEIGHTED_AVG, as_float
 from .windows import Sliding, Tables, Taps
 
@@ -89,14 +89,42 @@ def _vectors(taps):
     return tuple(vectors) if np.array_equal(product, weight) else None
 
 
+#: Bytes of what lies between two axes of an array in memory, about: few enough to stay in the caches.
+_BETWEEN = 2**22
+
+
 def _axis_by_axis(image, vectors, geometry, given):
-    """Weighted averages along each axis in turn; what lies between is float64."""
-    checked_image_dtype(image.dtype)
+    """Weighted averages along each axis in turn, in bands of the result; what lies between is float64."""
+    dtype = as_float(checked_image_dtype(image.dtype).newbyteorder("="))
     channel_axis = checked_channel_axis(given["channel_axis"], image.ndim)
     axes = geometry.axes([length for axis, length in enumerate(image.shape) if axis != channel_axis])
-    if given["dtype"] is None and given["out"] is None:
-        given = given | {"dtype": as_float(image.dtype.newbyteorder("="))}
-    unfinished = {"cval": given["cval"], "channel_axis": channel_axis, "workers": given["workers"], "dtype": np.float64}
+    given = given | {"channel_axis": channel_axis}
+    out = given["out"]
+    if out is None and given["dtype"] is None:
+        given["dtype"] = dtype
+    if type(image) is not np.ndarray:
+        return _in_turn(image, vectors, axes, given)
+    if out is not None:
+        given["dtype"] = dtype_of(out, given["dtype"])
+    plan = make_plan(image.shape, image.dtype, "avg", geometry, **Rules(**given).of_plan)
+    if out is None:
+        out = np.empty(plan.shape, plan.dtype)
+    else:
+        check_out(out, "out", plan.shape, plan.dtype, (image,))
+    ahead = (slice(None),) * (channel_axis == 0)
+    band = max(_BETWEEN * image.shape[len(ahead)] // (8 * image.size), 1)
+    for begin in range(0, axes[0].outputs, band):
+        outputs = slice(begin, min(begin + band, axes[0].outputs))
+        run = axes[0].take(outputs)
+        is_slice = run.order is None and len(run.intervals) == 1
+        rows = image[(*ahead, slice(*run.intervals[0]) if is_slice else run.sources)]
+        _in_turn(rows, vectors, (run.axis, *axes[1:]), given | {"out": out[(*ahead, outputs)]})
+    return out
+
+
+def _in_turn(image, vectors, axes, given):
+    """Weighted averages along each axis, of windows in whole images or in bands of them."""
+    unfinished = {name: given[name] for name in ("cval", "channel_axis", "workers")} | {"dtype": np.float64}
     for axis, vector in enumerate(vectors):
         tables = [windows.whole(table.outputs if a < axis else table.length) for a, table in enumerate(axes)]
         tables[axis] = axes[axis]

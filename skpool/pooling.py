@@ -82,7 +82,7 @@ def _named(kind):
     return "NumPy" if kind is np.ndarray else "CuPy"
 
 
-def _dtype_of(out, dtype, kind=np.ndarray):
+def dtype_of(out, dtype, kind=np.ndarray):
     """The result type that `out` stands for."""
     if type(out) is not kind:
         raise TypeError(f"`out` must be a {_named(kind)} array, got {type(out).__name__}")
@@ -92,7 +92,7 @@ def _dtype_of(out, dtype, kind=np.ndarray):
     return out.dtype
 
 
-def _check_out(out, name, shape, dtype, inputs):
+def check_out(out, name, shape, dtype, inputs):
     """Refuse `out` if a result of that shape and type cannot be written to it."""
     if type(out) is not type(inputs[0]):
         raise TypeError(f"`{name}` must be a {_named(type(inputs[0]))} array, got {type(out).__name__}")
@@ -185,7 +185,7 @@ def pooled_by(
             containers.refuse_out(out)
         if return_indices:
             out, places = _checked_pair(out)
-        dtype = _dtype_of(out, dtype)
+        dtype = dtype_of(out, dtype)
     plan = plan_for(
         kind,
         layout,
@@ -205,9 +205,9 @@ def pooled_by(
     if mask is not None:
         mask = checked_mask(mask, image, channel_axis)
     if out is not None:
-        _check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
+        check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
     if places is not None:
-        _check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
+        check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
     elif return_indices:
         places = np.empty(plan.shape, np.int64)
     if nan_policy == "raise":
@@ -324,7 +324,7 @@ def _on_gpu(kind, layout, image, reduction, parameters, mask, *, channel_axis, d
     if out is not None:
         if return_indices:
             out, places = _checked_pair(out, type(image))
-        dtype = _dtype_of(out, dtype, type(image))
+        dtype = dtype_of(out, dtype, type(image))
     order = ("cval", "nan_policy", "min_count", "fill_value")
     ruled = (rules[name] for name in order)
     plan = plan_for(kind, layout, image.shape, image.dtype, reduction, *ruled, channel_axis, dtype, **parameters)
@@ -334,9 +334,9 @@ def _on_gpu(kind, layout, image, reduction, parameters, mask, *, channel_axis, d
         mask_strides = shaped_as(_standing(mask), image, plan.channel_axis, "mask").strides
     run = functools.partial(gpu.run, mask=mask, mask_strides=mask_strides)
     if out is not None:
-        _check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
+        check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
     if places is not None:
-        _check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
+        check_out(places, "out[1]", plan.shape, np.dtype(np.int64), (image, mask))
     elif return_indices:
         places = gpu.empty(plan.shape, np.int64, image)
     if any(array is not None and array.device != image.device for array in (out, places)):

@@ -15,7 +15,7 @@ from plans import sliding_plan
 from scipy import ndimage
 
 import skpool
-from skpool import blur_pool, reference, weighted_avg_pool
+from skpool import antialias, blur_pool, reference, weighted_avg_pool
 from skpool.antialias import _vectors
 from skpool.windows import PADDING_MODES, Taps
 
@@ -579,3 +579,30 @@ def test_types_of_swapped_bytes():
         found, expected = call(image), call(image.astype("=f4"))
         assert found.dtype == expected.dtype == np.float32
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("mode", ["ignore", "constant", "edge", "reflect", "symmetric", "wrap"])
+@pytest.mark.parametrize("channel_axis", [None, 0, 1, -1])
+def test_bands_give_what_the_whole_gives(mode, channel_axis, monkeypatch):
+    image = np.random.default_rng(3).normal(size=(23, 19, 4)).astype(np.float32)
+    weights = np.multiply.outer([1, 3, 2.5], [1, 2, 1])
+    arguments = {"stride": (2, 1), "padding": ((4, 3), (1, 2)), "mode": mode, "channel_axis": channel_axis}
+    if channel_axis is None:
+        weights = weights[..., None]
+        arguments |= {"stride": (2, 1, 1), "padding": ((4, 3), (1, 2), (0, 0))}
+    whole = weighted_avg_pool(image, weights, **arguments)
+    for size in (0, 3000):
+        monkeypatch.setattr(antialias, "_BETWEEN", size)
+        out = np.full_like(whole, -1)
+        assert weighted_avg_pool(image, weights, out=out, **arguments) is out
+        np.testing.assert_array_equal(out, whole)
+
+
+def test_out_is_checked_before_any_work():
+    image, weights = np.ones((8, 8)), np.ones((3, 3))
+    for out, message in ((np.ones((6, 5)), "shape"), (image[1:-1, 1:-1], "not share memory")):
+        with pytest.raises(ValueError, match=f"`out` must .*{message}"):
+            weighted_avg_pool(image, weights, stride=1, out=out)
+    out = np.ones((6, 6), int)
+    assert weighted_avg_pool(2 * image, weights, stride=1, out=out) is out
+    assert (out == 2).all()
