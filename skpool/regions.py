@@ -91,7 +91,7 @@ class _Regions:
             pooling.use_given(self.known)
             self.rows = self.labels
         else:
-            self.rows = pooling.found()
+            self.rows = pooling.found().astype(self.label_image.dtype.newbyteorder("="), copy=False)
             self.known = np.ones(self.rows.size, np.bool_)
         if pooling.outside or (self.labels is None and self.rows.size and self.rows[0] < 0):
             self.refuse_negative()
@@ -478,7 +478,7 @@ class _RegionsOnGPU:
             _refuse_negative(found[negative][0])
         if labels is None:
             self.places = np.flatnonzero(is_region)
-            self.rows = found[is_region]
+            self.rows = found[is_region].astype(label_image.dtype, copy=False)
             return
         self.rows = labels
         skipped = int(np.count_nonzero(found < 0))  # the background

@@ -777,3 +777,12 @@ def test_negative_background():
     np.testing.assert_array_equal(region_unpool([5, 6], label_image, background=-1), [[5, 5, 6], [0, 6, 6]])
     far = np.where(label_image == 1, 2**62, label_image)
     np.testing.assert_array_equal(region_pool(IMAGE, far, "sum", background=-1), [1, 11])
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", ">i2", "int64"])
+def test_labels_come_back_in_the_type_of_their_image(dtype):
+    labels = np.array([[0, 1], [1, 1]]).astype(dtype)
+    means, found = skpool.region_pool([[1.0, 2.0], [3.0, 4.0]], labels, background=None, return_labels=True)
+    np.testing.assert_array_equal(means, [1, 3])
+    np.testing.assert_array_equal(found, np.unique(labels))
+    assert found.dtype == labels.dtype.newbyteorder("=")
