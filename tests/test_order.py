@@ -406,3 +406,15 @@ def test_histograms_give_what_networks_give(dtype, seed, monkeypatch):
         np.testing.assert_array_equal(*results, err_msg=f"{image.shape} {window} {arguments}")
     monkeypatch.undo()
     cpu._program.cache_clear()
+
+
+@pytest.mark.parametrize(("dtype", "window"), [("uint8", 3), ("uint8", 5), ("uint16", 5), ("float32", 3)])
+def test_rows_of_any_length_have_room(dtype, window):
+    """Rows are sorted in pieces, and those of windows at an edge with all their registers."""
+    for width in range(2000, 9000, 97):
+        image = np.random.default_rng(width).integers(0, 256, (4, width)).astype(dtype)
+        pooled = skpool.median_pool(image, window, stride=1, padding="same", workers=1)
+        half = width // 2
+        left = skpool.median_pool(image[:, : half + window], window, stride=1, padding="same")[:, :half]
+        right = skpool.median_pool(image[:, half - window :], window, stride=1, padding="same")[:, window:]
+        np.testing.assert_array_equal(pooled, np.concatenate([left, right], axis=1))

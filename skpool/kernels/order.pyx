@@ -216,6 +216,15 @@ cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
     return (n + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
+cdef inline Py_ssize_t longest_piece(const Order* order, Py_ssize_t width) noexcept nogil:
+    """Elements of the longest piece: as many as have room for all rows that are sorted together."""
+    cdef Py_ssize_t registers = max(order.any_count.registers, order.whole.registers)
+    # Compiled programs leave most registers alone.
+    cdef Py_ssize_t used = 2 if order.whole.compiled != NULL else registers + 1
+    cdef Py_ssize_t halo = padded((order.columns - 1) * order.shift)
+    return max((ROOM // width - order.down.registers * halo) // (used + order.down.registers), <Py_ssize_t> ALIGNMENT)
+
+
 cdef Py_ssize_t lay_out(
     Desk* desk, char* room, const Order* order, Py_ssize_t taps, Py_ssize_t n, Py_ssize_t width,
 ) noexcept nogil:
@@ -223,10 +232,8 @@ cdef Py_ssize_t lay_out(
     cdef Py_ssize_t halo = padded((order.columns - 1) * order.shift)
     cdef Py_ssize_t registers = max(order.any_count.registers, order.whole.registers)
     cdef Py_ssize_t inputs = order.rows if order.shares else taps
-    # Compiled programs leave most registers alone.
-    cdef Py_ssize_t used = 2 if order.whole.compiled != NULL else registers + 1
-    cdef Py_ssize_t most = (ROOM // width - order.down.registers * halo) // (used + order.down.registers)
-    cdef Py_ssize_t pieces = (n + max(most, <Py_ssize_t> ALIGNMENT) - 1) // max(most, <Py_ssize_t> ALIGNMENT)
+    cdef Py_ssize_t most = longest_piece(order, width)
+    cdef Py_ssize_t pieces = (n + most - 1) // most
     desk.pitch = padded((n + pieces - 1) // max(pieces, <Py_ssize_t> 1))
     desk.wide = desk.pitch + halo
     desk.counts = <int32_t*> room
@@ -916,7 +923,11 @@ def room(Py_ssize_t taps, Py_ssize_t width, samples):
         samples[name][1] for name in ("down", "any_count", "whole")
     )
     order.whole.compiled = <void*> <size_t> samples["whole"][3]
-    return max(ROOM, lay_out(&desk, NULL, &order, taps, ROOM, width), taps * (2 * width + <Py_ssize_t> sizeof(void*)))
+    return max(
+        ROOM,
+        lay_out(&desk, NULL, &order, taps, longest_piece(&order, width), width),
+        taps * (2 * width + <Py_ssize_t> sizeof(void*)),
+    )
 
 
 def programs():
