@@ -306,12 +306,6 @@ def region_pool(
 #: What is merged for each reduction that merges exactly, beside the counts.
 _STATES = {"max": ("max",), "min": ("min",), "range": ("max", "min"), "count": (), "sum": ("sum",), "avg": ("sum",)}
 
-#: How many passes others take that do not sort.
-_PASSES = {
-    **dict.fromkeys(("sum", "avg", "range", "lp", "power_mean", "gem"), 1),
-    **dict.fromkeys(("var", "std", "logsumexp", "soft"), 2),
-}
-
 
 def _lazily(plan, image, label_image, mask, return_indices, *, labels, background, nan_policy, channel_axis):
     """`region_pool` for dask arrays: values, places if asked for, and labels."""
@@ -322,7 +316,7 @@ def _lazily(plan, image, label_image, mask, return_indices, *, labels, backgroun
     name, merges = plan.reduction.name, _merges(plan)
     if containers.is_masked(image):
         raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
-    if not merges and name not in _PASSES:
+    if not merges and not backend.most_passes(plan):
         raise NotImplementedError(
             f"`reduction` {name!r} sorts all samples of a region, and has no exact merge over the chunks of a dask "
             "array: give it `image.compute()`"
@@ -383,22 +377,22 @@ def _by_blocks(plan, name, arrays, given, results, block):
     pixels = math.prod(spatial)
     of_chunk = math.prod(max(sizes, default=0) for number, sizes in enumerate(image.chunks) if number != axis)
     run = block * max(of_chunk // block, 1)
-    compute = functools.partial(_pass_over_run, plan, given, block)
+    channels = 1 if axis is None else image.shape[axis]
+    compute = functools.partial(_pass_over_run, plan, given, channels, block)
     reads = []
     for start in range(0, max(pixels, 1), run):
         box, own = _box_of(start, min(start + run, pixels), spatial)
         whole = box if axis is None else [*box[:axis], (0, image.shape[axis]), *box[axis:]]
         cuts = [chunked.box(key, a, whole if a.ndim == image.ndim else box) for key, a in arrays.items()]
         reads.append((own, [cut for cut, _ in cuts], [keys for _, keys in cuts]))
-    shape = 1 if axis is None else image.shape[axis], given["labels"].size
-    join = functools.partial(_joined_passes, shape)
+    join = functools.partial(_joined_pass, (channels, given["labels"].size))
     graph, passes = {}, []
-    for number in range(_PASSES[plan.reduction.name]):
+    for number in range(backend.most_passes(plan)):
         state, joined = f"{name}-state-{number}", f"{name}-pass-{number}"
         graph[joined] = (join, chunked.tree(graph, state, [(compute, *read, list(passes)) for read in reads], _chained))
         passes.append(joined)
     chunks, metas = results
-    graph[(name, *(0,) * len(chunks))] = (functools.partial(_of_passes, plan, shape[0]), passes)
+    graph[(name, *(0,) * len(chunks))] = (functools.partial(_of_passes, plan, channels), passes)
     return chunked.arrays(name, graph, list(arrays.values()), chunks, metas)
 
 
@@ -413,20 +407,23 @@ def _box_of(start, stop, shape):
     return box + [(0, length) for length in shape[axis + 1 :]], slice(before, before + stop - start)
 
 
-def _pass_over_run(plan, given, block, own, cuts, blocks, passes):
-    """What a task gives: the next pass over a run of blocks."""
-    image, label_image, *masks = (cut.together(keys) for cut, keys in zip(cuts, blocks, strict=True))
+def _pass_over_run(plan, given, channels, block, own, cuts, blocks, passes):
+    """What a task gives: the next pass over a run of blocks, if there is one."""
     axis, rows = given["channel_axis"], given["labels"].astype(np.uint64)
+    wanted = backend.wanted_pass(plan, channels, passes)
+    if wanted is None:
+        return [], []
+    image, label_image, *masks = (cut.together(keys) for cut, keys in zip(cuts, blocks, strict=True))
     masks = [checked_mask(mask, image, axis) for mask in masks]
     image, *masks = (_channels_last(array, axis) for array in (image, *masks))
-    image, *masks = (array.reshape(label_image.size, image.shape[-1])[own] for array in (image, *masks))
+    image, *masks = (array.reshape(label_image.size, channels)[own] for array in (image, *masks))
     label_image, mask = label_image.reshape(-1)[own], masks[0] if masks else None
     if not passes:
         regions = _Regions(label_image, rows, given["background"], 1)
         regions.refuse_negative()
         if given["nan_policy"] == "raise":
             _refuse_nan(regions, plan, image, mask)
-    return backend.collect_blocks(plan, rows, block, label_image, image, mask, passes)
+    return backend.collect_blocks(plan, wanted, rows, block, label_image, image, mask)
 
 
 def _chained(states):
@@ -435,21 +432,14 @@ def _chained(states):
     return keys[0], list(itertools.chain(*blocks))
 
 
-def _joined_passes(shape, state):
+def _joined_pass(shape, state):
     return backend.join_blocks(*state, *shape)
 
 
 def _of_passes(plan, channels, passes):
     """The result of all passes."""
     replay = backend.Replay(plan, channels, passes)
-    try:
-        outcome = backend.compute(replay)
-    except backend.Wanted:
-        raise ValueError(
-            "`image` has sums or powers that float64 cannot hold, which take one more pass than a dask array is given: "
-            "give it `image.compute()`"
-        ) from None
-    pooled, _ = backend.results(replay, outcome)
+    pooled, _ = backend.results(replay, backend.compute(replay))
     return pooled[:, 0] if plan.channel_axis is None else pooled
 
 

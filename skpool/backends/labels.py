@@ -534,7 +534,7 @@ def _power(pooling):
     state = _total(entries)
     scale = None
     lost = (pooling.counts > 0) & ((state < 2.0**-cpu._SAFE) | (state > 2.0**cpu._SAFE))
-    if lost.any():
+    if lost.any() and not _powers_are_safe(plan):
         # Multiples of the largest magnitude: homogeneous, and none above 1.
         least = plan.parameters.get("eps", -math.inf)
         largest = _both_extrema(pooling)[0].astype(np.float64) if "eps" in plan.parameters else _magnitude(pooling)
@@ -544,6 +544,14 @@ def _power(pooling):
         [entries] = pooling.collect(_EXACT, map="quotients", kernel=("lp", "float64"), known=scale, second=least)
         state = np.where(lost, _total(entries), state)
     return Outcome(state[None], (plan.reduction.name, "float64"), _FLOAT64, scale=scale)
+
+
+def _powers_are_safe(plan):
+    """Whether no sum of powers but 0 can leave the range of float64."""
+    rows, p = cpu._row_dtype(plan.image_dtype), plan.parameters["p"]
+    bits = {4: 149, 8: 1074}[rows.itemsize] if rows.kind == "f" else 8 * rows.itemsize
+    bits = max(bits, -math.log2(plan.parameters.get("eps", 1)))
+    return bits * p + _MOST_LABELS.bit_length() <= cpu._SAFE
 
 
 def _magnitude(pooling):
@@ -633,6 +641,18 @@ _RECIPES: dict[str, Callable] = {
 }
 
 
+def most_passes(plan):
+    """How many passes a reduction may take; 0 if it sorts."""
+    name, rows = plan.reduction.name, cpu._row_dtype(plan.image_dtype)
+    if name in ORDERS:
+        return 0
+    if name in cpu.POWERS:
+        return 1 if plan.parameters["p"] == math.inf or _powers_are_safe(plan) else 3
+    if name in ("var", "std"):
+        return 3 if rows == np.float64 else 2
+    return 2 if name in ("logsumexp", "soft") else 1
+
+
 def compute(pooling):
     """Take all passes; what they gave, for all groups."""
     with np.errstate(all="ignore"):
@@ -662,12 +682,23 @@ class Replay(Pooling):
         return entries
 
 
-def collect_blocks(plan, rows, block, label_image, image, mask, passes):
-    """The pass after those that are known, over a run of whole blocks.
+def wanted_pass(plan, channels, passes):
+    """The arguments of the pass after those that are known, or None if these are all."""
+    try:
+        compute(Replay(plan, channels, passes))
+    except Wanted as wanted:
+        return wanted.args
+    return None
+
+
+def collect_blocks(plan, wanted, rows, block, label_image, image, mask):
+    """A pass over a run of whole blocks.
 
     Parameters
     ----------
     plan : skpool.plan.Plan
+    wanted : tuple
+        What `wanted_pass` gave.
     rows : ndarray of uint64
         The label of each row.
     block : int
@@ -675,8 +706,6 @@ def collect_blocks(plan, rows, block, label_image, image, mask, passes):
     label_image : (pixels,) ndarray
     image, mask : (pixels, channels) ndarray
         The mask may be None.
-    passes : list
-        What `join_blocks` gave for each pass before.
 
     Returns
     -------
@@ -685,10 +714,7 @@ def collect_blocks(plan, rows, block, label_image, image, mask, passes):
     blocks : list of (rows, [entries, ...])
         Of each block: the rows that it has pixels of, and for each collector their entries.
     """
-    try:
-        compute(Replay(plan, image.shape[-1], passes))
-    except Wanted as wanted:
-        collectors, given = wanted.args
+    collectors, given = wanted
     order = np.argsort(rows)
     blocks = []
     for start in range(0, label_image.size, block):
