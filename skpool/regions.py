@@ -521,9 +521,11 @@ def _states(names, shape, corner, image, label_image, mask=None, **given):
             states.append(region_pool(image, label_image, "sum", mask=mask, workers=1, **given))
             continue
         values, places = region_pool(image, label_image, name, return_indices=True, mask=mask, workers=1, **given)
-        inside = np.unravel_index(np.maximum(places, 0), image.shape)
-        flat = np.ravel_multi_index(tuple(map(np.add, inside, corner)), shape)
-        states.append((values, np.where(places < 0, -1, flat)))
+        if image.size:
+            inside = np.unravel_index(np.maximum(places, 0), image.shape)
+            flat = np.ravel_multi_index(tuple(map(np.add, inside, corner)), shape)
+            places = np.where(places < 0, -1, flat)
+        states.append((values, places))
     return states
 
 

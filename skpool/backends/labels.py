@@ -718,15 +718,15 @@ def collect_blocks(plan, wanted, rows, block, label_image, image, mask):
     order = np.argsort(rows)
     blocks = []
     for start in range(0, label_image.size, block):
-        own = slice(start, start + block)
+        own, steps = slice(start, start + block), given
         pooling = Pooling(plan, Block(label_image[own], 1), image[own], None if mask is None else mask[own])
         if (known := given.get("known")) is not None:
             pooling.collect((("count",), 0))
             taken, places = _rows_of(pooling, rows, order)
             of_groups = np.zeros((pooling.channels, pooling.groups), known.dtype)
             of_groups[:, places] = known[:, taken]
-            given = given | {"known": of_groups}
-        entries = pooling.collect(*collectors, **given)
+            steps = given | {"known": of_groups}
+        entries = pooling.collect(*collectors, **steps)
         taken, places = _rows_of(pooling, rows, order)
         blocks.append((taken, [each.take(places, 1) for each in entries]))
     return [key for key, _ in collectors], blocks
