@@ -139,8 +139,8 @@ def region_pool(
     image : (..., rows, columns) array_like
         Boolean, integer or floating point of at most 64 bits, in any memory layout; never modified, rescaled or
         clipped. A masked array's mask is honoured, and gives a masked array. A dask array gives one that is computed
-        later, with the same bits for any chunks, where states of chunks merge exactly: max, min, range and count, and
-        sum and avg of integers. Anything else goes through `numpy.asarray`.
+        later, with the bits of an array in memory for any chunks, of every reduction but those that sort. Anything
+        else goes through `numpy.asarray`.
     label_image : (..., rows, columns) array_like
         Boolean or integer, of the shape of the image's spatial axes: pixels of the same label are one region, be they
         neighbours or not. Labels are not negative, but for `background`. A dask array needs `labels`, for the result

@@ -675,7 +675,7 @@ def labels_of_blocks(shape):
     """Label images whose layouts differ, each with the labels of a dask array of it."""
     rng, flat = np.random.default_rng(0), np.arange(math.prod(shape)).reshape(shape)
     yield rng.integers(0, 9, shape).astype(np.uint8), [8, 3, 200, 2**40]
-    yield rng.integers(0, 5000, shape), [4999, 3, 0]  # their tables take longer blocks
+    yield rng.integers(0, 5000, shape), [*range(4999, -1, -1)]  # their tables take longer blocks
     yield np.where(flat == flat.size - 9, 9000, flat // 100 % 7), [9000, 5, 2]  # a guess that fails
     yield flat // 977 * 10**9, [10**9, 5, 2 * 10**9, 0]  # looked up
     yield np.where(flat % 5 == 0, -1, flat // 40), [6, 2, 1000]  # tables of runs; the background is negative
@@ -684,7 +684,11 @@ def labels_of_blocks(shape):
 @pytest.mark.parametrize(
     ("reduction", "dtype", "parameters"),
     [
-        *((reduction, dtype, {}) for reduction in ("sum", "avg") for dtype in ("float16", "float32", ">f8", "int64")),
+        ("sum", "float32", {}),
+        ("sum", ">f8", {}),
+        ("avg", "float16", {}),
+        ("avg", "float32", {}),
+        ("avg", "int64", {}),
         ("range", "float32", {"dtype": "float64"}),
         ("lp", "float32", {"p": 2}),
         ("lp", "float64", {"p": 400}),
@@ -702,6 +706,9 @@ def test_regions_of_several_blocks(reduction, dtype, parameters, shape, channel_
     if image.dtype.kind == "f":
         image *= np.exp(np.random.default_rng(2).normal(size=shape)).astype(image.dtype)
         image.flat[100:900], image.flat[[-3, 50_000]] = -0.0, np.nan
+        if reduction in ("sum", "avg"):  # what cancels leaves all rounding, which tells one order from another
+            huge, odd = min(2.0**60, float(np.finfo(image.dtype).max) / 2), np.random.default_rng(3).random(shape)
+            image[odd < 0.02], image[odd > 0.98] = huge, -huge
     counting = itertools.cycle(
         [
             {},
