@@ -139,8 +139,8 @@ def region_pool(
     image : (..., rows, columns) array_like
         Boolean, integer or floating point of at most 64 bits, in any memory layout; never modified, rescaled or
         clipped. A masked array's mask is honoured, and gives a masked array. A dask array gives one that is computed
-        later, with the same bits for any chunks, where states of chunks merge exactly: max, min, range and count, and
-        sum and avg of integers. Anything else goes through `numpy.asarray`.
+        later, with the bits of an array in memory for any chunks, of every reduction but those that sort. Anything
+        else goes through `numpy.asarray`.
     label_image : (..., rows, columns) array_like
         Boolean or integer, of the shape of the image's spatial axes: pixels of the same label are one region, be they
         neighbours or not. Labels are not negative, but for `background`. A dask array needs `labels`, for the result
@@ -282,8 +282,8 @@ def region_pool(
     mask = None if mask is None else _channels_last(checked_mask(mask, image, channel_axis), axis)
     regions = _Regions(label_image, labels, background, workers)
     image = _channels_last(image, axis)
-    if nan_policy == "raise" and _counts_nan(regions, plan, image, mask):
-        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+    if nan_policy == "raise":
+        _refuse_nan(regions, plan, image, mask)
     pooling = regions.pooling(plan, image, mask, return_indices)
     outcome = backend.compute(pooling)
     regions.settle(pooling)
@@ -301,7 +301,7 @@ def region_pool(
     return given[0] if len(given) == 1 else tuple(given)
 
 
-# --- dask arrays: states of regions for each chunk, merged
+# --- dask arrays: states of regions for each chunk, merged; or the CPU's own passes, block by block
 
 #: What is merged for each reduction that merges exactly, beside the counts.
 _STATES = {"max": ("max",), "min": ("min",), "range": ("max", "min"), "count": (), "sum": ("sum",), "avg": ("sum",)}
@@ -313,40 +313,134 @@ def _lazily(plan, image, label_image, mask, return_indices, *, labels, backgroun
     from dask.base import tokenize
 
     plan = replace(plan, axes=Bins(1).axes(image.shape))  # one window, which counts as many samples as a region may
-    name = plan.reduction.name
-    if containers.is_masked(image) or not _merges(plan):
+    name, merges = plan.reduction.name, _merges(plan)
+    if containers.is_masked(image):
+        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    if not merges and not backend.most_passes(plan):
         raise NotImplementedError(
-            f"`reduction` {name!r} of {image.dtype} to {plan.dtype} has no exact merge over the chunks of a dask array"
-            f"{' of masked arrays' if containers.is_masked(image) else ''}: give it `image.compute()`; max, min, range "
-            "and count have one, and sum and avg of integers"
+            f"`reduction` {name!r} sorts all samples of a region, and has no exact merge over the chunks of a dask "
+            "array: give it `image.compute()`"
         )
     rows = _rows_known(labels, label_image, background)
-    spatial = [number for number in range(image.ndim) if number != channel_axis]
     if not containers.is_lazy(image):
-        chunks = dict(zip(spatial, label_image.chunks, strict=True))
-        image = da.from_array(image, chunks=tuple(chunks.get(axis, -1) for axis in range(image.ndim)))
-    image = image if channel_axis is None else image.rechunk({channel_axis: -1})
-    of_spatial = tuple(image.chunks[axis] for axis in spatial)
-    arrays = [image, da.asarray(label_image).rechunk(of_spatial)]
+        chunks = iter(label_image.chunks)
+        image = da.from_array(
+            image, chunks=tuple(-1 if axis == channel_axis else next(chunks) for axis in range(image.ndim))
+        )
+    arrays = {"image": image, "label_image": da.asarray(label_image)}
     if mask is not None:
-        mask = da.asarray(checked_lazy_mask(mask, image, channel_axis))
-        arrays.append(mask.rechunk(image.chunks if mask.ndim == image.ndim else of_spatial))
+        arrays["mask"] = da.asarray(checked_lazy_mask(mask, image, channel_axis))
     given = {"labels": rows, "background": background, "nan_policy": nan_policy, "channel_axis": channel_axis}
-    compute = functools.partial(_states, _STATES[name], image.shape, **given)
+    token = tokenize([array.name for array in arrays.values()], chunked.described(plan), given, return_indices)
+    shape = (rows.size,) if channel_axis is None else (rows.size, image.shape[channel_axis])
+    types = [plan.dtype, *[np.dtype(np.int64)] * return_indices]
+    metas = [np.empty((0,) * len(shape), dtype) for dtype in types]
+    results = tuple((length,) for length in shape), metas
+    name = f"skpool-region-{name}-{token}"
+    if merges:
+        return (*_by_chunks(plan, name, arrays, given, results), rows)
+    return (*_by_blocks(plan, name, arrays, given, results, _block_of(label_image, labels)), rows)
+
+
+def _by_chunks(plan, name, arrays, given, results):
+    """Results of states of chunks."""
+    image, channel_axis = arrays["image"], given["channel_axis"]
+    image = image if channel_axis is None else image.rechunk({channel_axis: -1})
+    spatial = [number for number in range(image.ndim) if number != channel_axis]
+    of_spatial = tuple(image.chunks[axis] for axis in spatial)
+    arrays = [a.rechunk(image.chunks if a.ndim == image.ndim else of_spatial) for a in arrays.values()]
+    names = _STATES[plan.reduction.name]
+    compute = functools.partial(_states, names, image.shape, **given)
     starts = [[0, *itertools.accumulate(sizes)][:-1] for sizes in image.chunks]
     tasks = []
     for place in np.ndindex(image.numblocks):
         corner = tuple(along[number] for along, number in zip(starts, place, strict=True))
         places = [place if array.ndim == image.ndim else tuple(place[axis] for axis in spatial) for array in arrays]
         tasks.append((compute, corner, *((array.name, *own) for array, own in zip(arrays, places, strict=True))))
-    token = tokenize([array.name for array in arrays], chunked.described(plan), given, return_indices)
-    shape = (rows.size,) if channel_axis is None else (rows.size, image.shape[channel_axis])
-    types = [plan.dtype, *[np.dtype(np.int64)] * return_indices]
-    metas = [np.empty((0,) * len(shape), dtype) for dtype in types]
-    merge = functools.partial(_merged, _STATES[name])
-    finish = functools.partial(_finished, plan)
-    chunks = tuple((length,) for length in shape)
-    return (*chunked.folded(f"skpool-region-{name}-{token}", tasks, merge, finish, arrays, metas, chunks), rows)
+    chunks, metas = results
+    merge, finish = functools.partial(_merged, names), functools.partial(_finished, plan)
+    return chunked.folded(name, tasks, merge, finish, arrays, metas, chunks)
+
+
+def _block_of(label_image, labels):
+    """Pixels of a block, as they are for arrays in memory."""
+    if labels is None:
+        return backend.LabelImage(label_image, None).block(None)
+    outline = backend.Outline(label_image.dtype, math.prod(label_image.shape))
+    return outline.block(labels[_possible(labels, label_image.dtype)])
+
+
+def _by_blocks(plan, name, arrays, given, results, block):
+    """Results of passes: a task takes as many whole blocks as a chunk of the image has, or one; see `_box_of`."""
+    image, axis = arrays["image"], given["channel_axis"]
+    spatial = [length for number, length in enumerate(image.shape) if number != axis]
+    pixels = math.prod(spatial)
+    of_chunk = math.prod(max(sizes, default=0) for number, sizes in enumerate(image.chunks) if number != axis)
+    run = block * max(of_chunk // block, 1)
+    channels = 1 if axis is None else image.shape[axis]
+    compute = functools.partial(_pass_over_run, plan, given, channels, block)
+    reads = []
+    for start in range(0, max(pixels, 1), run):
+        box, own = _box_of(start, min(start + run, pixels), spatial)
+        whole = box if axis is None else [*box[:axis], (0, image.shape[axis]), *box[axis:]]
+        cuts = [chunked.box(key, a, whole if a.ndim == image.ndim else box) for key, a in arrays.items()]
+        reads.append((own, [cut for cut, _ in cuts], [keys for _, keys in cuts]))
+    join = functools.partial(_joined_pass, (channels, given["labels"].size))
+    graph, passes = {}, []
+    for number in range(backend.most_passes(plan)):
+        state, joined = f"{name}-state-{number}", f"{name}-pass-{number}"
+        graph[joined] = (join, chunked.tree(graph, state, [(compute, *read, list(passes)) for read in reads], _chained))
+        passes.append(joined)
+    chunks, metas = results
+    graph[(name, *(0,) * len(chunks))] = (functools.partial(_of_passes, plan, channels), passes)
+    return chunked.arrays(name, graph, list(arrays.values()), chunks, metas)
+
+
+def _box_of(start, stop, shape):
+    """The box that holds a run of an array's pixels in row-major order, and which of its own pixels they are."""
+    if start == stop:
+        return [(0, length) for length in shape], slice(0, 0)
+    first, last = (np.unravel_index(pixel, shape) for pixel in (start, stop - 1))
+    axis = next((axis for axis in range(len(shape)) if first[axis] != last[axis]), len(shape) - 1)
+    box = [(int(low), int(high) + 1) for low, high in zip(first[: axis + 1], last, strict=False)]
+    before = start - sum(low * math.prod(shape[i + 1 :]) for i, (low, _) in enumerate(box))
+    return box + [(0, length) for length in shape[axis + 1 :]], slice(before, before + stop - start)
+
+
+def _pass_over_run(plan, given, channels, block, own, cuts, blocks, passes):
+    """What a task gives: the next pass over a run of blocks, if there is one."""
+    axis, rows = given["channel_axis"], given["labels"].astype(np.uint64)
+    wanted = backend.wanted_pass(plan, channels, passes)
+    if wanted is None:
+        return [], []
+    image, label_image, *masks = (cut.together(keys) for cut, keys in zip(cuts, blocks, strict=True))
+    masks = [checked_mask(mask, image, axis) for mask in masks]
+    image, *masks = (_channels_last(array, axis) for array in (image, *masks))
+    image, *masks = (array.reshape(label_image.size, channels)[own] for array in (image, *masks))
+    label_image, mask = label_image.reshape(-1)[own], masks[0] if masks else None
+    if not passes:
+        regions = _Regions(label_image, rows, given["background"], 1)
+        regions.refuse_negative()
+        if given["nan_policy"] == "raise":
+            _refuse_nan(regions, plan, image, mask)
+    return backend.collect_blocks(plan, wanted, rows, block, label_image, image, mask)
+
+
+def _chained(states):
+    """One state of several: all their blocks, in order."""
+    keys, blocks = zip(*states, strict=True)
+    return keys[0], list(itertools.chain(*blocks))
+
+
+def _joined_pass(shape, state):
+    return backend.join_blocks(*state, *shape)
+
+
+def _of_passes(plan, channels, passes):
+    """The result of all passes."""
+    replay = backend.Replay(plan, channels, passes)
+    pooled, _ = backend.results(replay, backend.compute(replay))
+    return pooled[:, 0] if plan.channel_axis is None else pooled
 
 
 def _rows_known(labels, label_image, background):
@@ -427,9 +521,11 @@ def _states(names, shape, corner, image, label_image, mask=None, **given):
             states.append(region_pool(image, label_image, "sum", mask=mask, workers=1, **given))
             continue
         values, places = region_pool(image, label_image, name, return_indices=True, mask=mask, workers=1, **given)
-        inside = np.unravel_index(np.maximum(places, 0), image.shape)
-        flat = np.ravel_multi_index(tuple(map(np.add, inside, corner)), shape)
-        states.append((values, np.where(places < 0, -1, flat)))
+        if image.size:
+            inside = np.unravel_index(np.maximum(places, 0), image.shape)
+            flat = np.ravel_multi_index(tuple(map(np.add, inside, corner)), shape)
+            places = np.where(places < 0, -1, flat)
+        states.append((values, places))
     return states
 
 
@@ -524,16 +620,17 @@ def _flat(places, spatial, axis):
     return (places // inner * channels + np.arange(channels)) * inner + places % inner
 
 
-def _counts_nan(regions, plan, image, mask):
-    """Whether some region counts a NaN."""
+def _refuse_nan(regions, plan, image, mask):
+    """Raise if some region counts a NaN."""
     if image.dtype.kind != "f" or not image.size or not np.isnan(image.min()):
-        return False
+        return
     counts = []
     for omit in (True, False):
         pooling = regions.pooling(plan.counting(omit), image, mask)
         outcome = backend.compute(pooling)
         counts.append(backend.results(regions.settle(pooling), outcome)[0])
-    return bool((counts[0] != counts[1]).any())
+    if (counts[0] != counts[1]).any():
+        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
 
 
 def region_unpool(values, label_image, *, labels=None, background=0, fill_value=0, workers=None):

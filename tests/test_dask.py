@@ -1,6 +1,7 @@
 """dask arrays: lazy, the same bits for any chunks, one task for each chunk of the result."""
 
 import itertools
+import math
 import os
 import subprocess
 import sys
@@ -652,10 +653,6 @@ def some_labels(shape, channel_axis):
 @pytest.mark.parametrize("reduction", ["max", "min", "range", "count", "sum", "avg"])
 def test_regions(reduction, shape, channel_axis, dtype):
     image, labels = with_ties(dtype, shape), some_labels(shape, channel_axis)
-    if image.dtype.kind == "f" and reduction in ("sum", "avg"):
-        with pytest.raises(NotImplementedError, match=r"no exact merge.*image\.compute"):
-            skpool.region_pool(chunked(image, 5), labels, reduction, channel_axis=channel_axis)
-        return
     mask = np.random.default_rng(1).random(shape) < 0.3
     for given in (
         {},
@@ -672,6 +669,62 @@ def test_regions(reduction, shape, channel_axis, dtype):
             for array in (image, chunked(image, chunks)):
                 found = skpool.region_pool(array, chunked(labels, 6), **given | {"labels": rows})[0]
                 same_bits(computed(found), expected)
+
+
+def labels_of_blocks(shape):
+    """Label images whose layouts differ, each with the labels of a dask array of it."""
+    rng, flat = np.random.default_rng(0), np.arange(math.prod(shape)).reshape(shape)
+    yield rng.integers(0, 9, shape).astype(np.uint8), [8, 3, 200, 2**40]
+    yield rng.integers(0, 5000, shape), [*range(4999, -1, -1)]  # their tables take longer blocks
+    yield np.where(flat == flat.size - 9, 9000, flat // 100 % 7), [9000, 5, 2]  # a guess that fails
+    yield flat // 977 * 10**9, [10**9, 5, 2 * 10**9, 0]  # looked up
+    yield np.where(flat % 5 == 0, -1, flat // 40), [6, 2, 1000]  # tables of runs; the background is negative
+
+
+@pytest.mark.parametrize(
+    ("reduction", "dtype", "parameters"),
+    [
+        ("sum", "float32", {}),
+        ("sum", ">f8", {}),
+        ("avg", "float16", {}),
+        ("avg", "float32", {}),
+        ("avg", "int64", {}),
+        ("range", "float32", {"dtype": "float64"}),
+        ("lp", "float32", {"p": 2}),
+        ("lp", "float64", {"p": 400}),
+        ("gem", "uint8", {}),
+        ("var", "float64", {}),
+        ("std", "float32", {}),
+        ("logsumexp", "float32", {}),
+        ("soft", "int16", {}),
+    ],
+)
+@pytest.mark.parametrize(("shape", "channel_axis"), [((401, 337), None), ((97, 2, 31, 29), 1)])
+def test_regions_of_several_blocks(reduction, dtype, parameters, shape, channel_axis):
+    """The bits of arrays in memory, which are summed block by block, and blocks depend on the labels."""
+    image, mask = an_image(dtype, shape, specials=False), np.random.default_rng(1).random(shape) < 0.3
+    if image.dtype.kind == "f":
+        image *= np.exp(np.random.default_rng(2).normal(size=shape)).astype(image.dtype)
+        image.flat[100:900], image.flat[[-3, 50_000]] = -0.0, np.nan
+        if reduction in ("sum", "avg"):  # what cancels leaves all rounding, which tells one order from another
+            huge, odd = min(2.0**60, float(np.finfo(image.dtype).max) / 2), np.random.default_rng(3).random(shape)
+            image[odd < 0.02], image[odd > 0.98] = huge, -huge
+    counting = itertools.cycle(
+        [
+            {},
+            {"mask": mask, "min_count": 4, "fill_value": 3},
+            {"nan_policy": "omit"},
+            {"mask": mask.take(0, 1) if channel_axis else mask, "nan_policy": "omit", "dtype": "float64"},
+        ]
+    )
+    of_spatial = [length for axis, length in enumerate(shape) if axis != channel_axis]
+    for label_image, labels in labels_of_blocks(of_spatial):
+        given = {"reduction": reduction, "background": -1, "channel_axis": channel_axis} | next(counting) | parameters
+        expected = skpool.region_pool(image, label_image, **given)
+        same_bits(computed(skpool.region_pool(chunked(image, 103), label_image, **given)), expected)
+        expected = skpool.region_pool(image, label_image, labels=labels, **given)
+        lazy = chunked(image, (400, 37) if channel_axis is None else (50, 1, 20, 29)), chunked(label_image, 90)
+        same_bits(computed(skpool.region_pool(*lazy, labels=labels, **given)), expected)
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint8", "float16", "float64"])
@@ -704,6 +757,9 @@ def test_the_graph_of_regions():
     names += [skpool.region_pool(image, array, name).name for array, name in ((labels, "min"), (labels + 1, "max"))]
     assert len(set(names)) == len(names)
     assert skpool.region_pool(image, labels, "max").name == names[0]
+    image, labels = da.zeros((1024, 256), chunks=128), da.zeros((1024, 256), chunks=128, dtype="u1")
+    found = {name: len(own_tasks(skpool.region_pool(image, labels, name, labels=[1]))) for name in ("avg", "std")}
+    assert found == {"avg": 16 + 2 + 1 + 1 + 1, "std": 3 * (16 + 2 + 1 + 1) + 1}  # blocks, a tree, a join; the result
 
 
 def test_regions_refuse_what_they_cannot_do():
@@ -712,18 +768,25 @@ def test_regions_refuse_what_they_cannot_do():
         skpool.region_pool(image, chunked(labels, 7), "max")
     with pytest.raises(ValueError, match=r"`label_image` must be >= 0 .*got -8"):
         skpool.region_pool(image, -labels, "max")
-    negative = skpool.region_pool(image, chunked(-labels, 7), "max", labels=[1])
-    with pytest.raises(ValueError, match="`label_image` must be >= 0"):
-        negative.compute()
+    for reduction in ("max", "avg"):
+        negative = skpool.region_pool(image, chunked(-labels, 7), reduction, labels=[1])
+        with pytest.raises(ValueError, match="`label_image` must be >= 0"):
+            negative.compute()
+        pooled = skpool.region_pool(image, labels, reduction, nan_policy="raise")
+        with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
+            pooled.compute()
     with pytest.raises(NotImplementedError, match="masked arrays"):
         skpool.region_pool(da.ma.masked_less(image, 1), labels, "max")
+    with pytest.raises(NotImplementedError, match=r"'median' sorts .*image\.compute"):
+        skpool.region_pool(image, labels, "median")
     with pytest.raises(ValueError, match="`label_image` must have the shape"):
         skpool.region_pool(image, labels[1:], "max")
-    pooled = skpool.region_pool(image, labels, "max", nan_policy="raise")
-    with pytest.raises(ValueError, match="`nan_policy` 'raise'"):
-        pooled.compute()
-    empty = skpool.region_pool(image, labels, "max", labels=[])
-    same_bits(computed(empty), skpool.region_pool(image.compute(), labels, "max", labels=[]))
+    for reduction in ("max", "avg"):
+        empty = skpool.region_pool(image, labels, reduction, labels=[])
+        same_bits(computed(empty), skpool.region_pool(image.compute(), labels, reduction, labels=[]))
+        nothing = np.zeros((0, 5)), np.zeros((0, 5), np.int64), reduction
+        expected = skpool.region_pool(*nothing, labels=[2])
+        same_bits(computed(skpool.region_pool(da.zeros((0, 5)), *nothing[1:], labels=[2])), expected)
 
 
 # ---------------------------------------------------------------- pyramids

@@ -101,18 +101,6 @@ class LabelImage(Layouts):
     def _use(self, keys):
         """Nothing: labels are sorted."""
 
-    def block(self, labels):
-        """Pixels of a block of the CPU, which depend on the labels that there are, or on those given."""
-        return next(layout for layout in self.layouts(labels) if not self._spreads(layout)).block
-
-    def _spreads(self, layout):
-        """Whether the labels of some block neither have places in its table nor fit another as long as it may be."""
-        if not layout.most:
-            return False
-        ranges = self._ranges(layout.block, 1).view(np.uint64)
-        outside = (ranges - layout.lows[:, None] >= layout.sizes[:, None]).any(axis=1)
-        return bool((outside & (ranges[:, 1] - ranges[:, 0] >= np.uint64(layout.most))).any())
-
     def spans(self, places):
         """Where in `order` the pixels of some of the labels begin and end; of places that are -1, nowhere."""
         spans = np.zeros((len(places), 2), np.int64)

@@ -106,6 +106,18 @@ class Layouts:
             yield replace(self._uniform(block, low, size), most=2 * block // _PIXELS_PER_PLACE)
         yield self._measured(block, extremes if exact else self._ranges(block, 1))
 
+    def block(self, labels):
+        """Pixels of a block, which depend on the labels that there are, or on those given."""
+        return next(layout for layout in self.layouts(labels) if not self._spreads(layout)).block
+
+    def _spreads(self, layout):
+        """Whether the labels of some block neither have places in its table nor fit another as long as it may be."""
+        if not layout.most:
+            return False
+        ranges = self._ranges(layout.block, 1).view(np.uint64)
+        outside = (ranges - layout.lows[:, None] >= layout.sizes[:, None]).any(axis=1)
+        return bool((outside & (ranges[:, 1] - ranges[:, 0] >= np.uint64(layout.most))).any())
+
     def _uniform(self, block, low, size):
         """The same table for all blocks, which are made long enough for it."""
         while block < min(size * _PIXELS_PER_PLACE, self.pixels):
@@ -145,6 +157,16 @@ class Layouts:
         return self._uniform(block, low, _places(high - low))
 
 
+class Outline(Layouts):
+    """A label image of which only the size is known: enough to lay out groups of labels that are given."""
+
+    def __init__(self, dtype, pixels):
+        self.dtype, self.pixels = cpu._row_dtype(dtype), pixels
+
+    def _use(self, keys):
+        """Nothing: no labels are looked up."""
+
+
 class LabelImage(Layouts):
     """A label image and the groups that its pixels fall into.
 
@@ -179,6 +201,13 @@ class LabelImage(Layouts):
     def _use(self, keys):
         """Look labels up among these."""
         self.kernel.use_keys(np.ascontiguousarray(keys), keys.size)
+
+
+class Block(LabelImage):
+    """A block of a label image, which has one table."""
+
+    def layouts(self, labels=None):
+        yield self._measured(self.pixels, self._ranges(self.pixels, 1))
 
 
 def _is_plain(load):
@@ -267,9 +296,7 @@ class Pooling:
         areas = np.empty(self.groups, np.int64) if new and self.has_areas else None
         tables.join(entries, areas, self.low % 2**64, self.groups, self.label_image.workers)
         if new:
-            key, _ = collectors[0]
-            counts = entries[0][..., -1]
-            self.counts = counts.view(np.float64) if key in _FLOAT_COUNTS else counts.astype(np.float64)
+            self.counts = _counts(collectors, entries)
             if self.labels is None:
                 self.occupied = (self.counts[0] if areas is None else areas) > 0
         return entries
@@ -374,6 +401,13 @@ _FLOAT_COUNTS = (("sum", "float32"), ("sum", "float64"))
 
 #: Words of 8 bytes of an entry, by collector; the last one is the count.
 _WORDS = {"count": 1, "sum": 2, "max": 2, "min": 2, "exact sum": 3, "words": 3, "argmax": 3, "argmin": 3}
+
+
+def _counts(collectors, entries):
+    """How many pixels each group counts, as the first collector has them."""
+    key, _ = collectors[0]
+    counts = entries[0][..., -1]
+    return counts.view(np.float64) if key in _FLOAT_COUNTS else counts.astype(np.float64)
 
 
 def _values(entries, dtype):
@@ -500,7 +534,7 @@ def _power(pooling):
     state = _total(entries)
     scale = None
     lost = (pooling.counts > 0) & ((state < 2.0**-cpu._SAFE) | (state > 2.0**cpu._SAFE))
-    if lost.any():
+    if lost.any() and not _powers_are_safe(plan):
         # Multiples of the largest magnitude: homogeneous, and none above 1.
         least = plan.parameters.get("eps", -math.inf)
         largest = _both_extrema(pooling)[0].astype(np.float64) if "eps" in plan.parameters else _magnitude(pooling)
@@ -510,6 +544,14 @@ def _power(pooling):
         [entries] = pooling.collect(_EXACT, map="quotients", kernel=("lp", "float64"), known=scale, second=least)
         state = np.where(lost, _total(entries), state)
     return Outcome(state[None], (plan.reduction.name, "float64"), _FLOAT64, scale=scale)
+
+
+def _powers_are_safe(plan):
+    """Whether no sum of powers but 0 can leave the range of float64."""
+    rows, p = cpu._row_dtype(plan.image_dtype), plan.parameters["p"]
+    bits = {4: 149, 8: 1074}[rows.itemsize] if rows.kind == "f" else 8 * rows.itemsize
+    bits = max(bits, -math.log2(plan.parameters.get("eps", 1)))
+    return bits * p + _MOST_LABELS.bit_length() <= cpu._SAFE
 
 
 def _magnitude(pooling):
@@ -599,10 +641,138 @@ _RECIPES: dict[str, Callable] = {
 }
 
 
+def most_passes(plan):
+    """How many passes a reduction may take; 0 if it sorts."""
+    name, rows = plan.reduction.name, cpu._row_dtype(plan.image_dtype)
+    if name in ORDERS:
+        return 0
+    if name in cpu.POWERS:
+        return 1 if plan.parameters["p"] == math.inf or _powers_are_safe(plan) else 3
+    if name in ("var", "std"):
+        return 3 if rows == np.float64 else 2
+    return 2 if name in ("logsumexp", "soft") else 1
+
+
 def compute(pooling):
     """Take all passes; what they gave, for all groups."""
     with np.errstate(all="ignore"):
         return _RECIPES[pooling.plan.reduction.name](pooling)
+
+
+# --- images that are not in memory at once: each pass block by block, and joined
+
+
+class Wanted(Exception):
+    """The pass that a `Replay` is to go on with: its collectors, and all else that `Pooling.collect` takes."""
+
+
+class Replay(Pooling):
+    """A pooling whose groups are the rows of a result, and of whose passes over a whole image the first are known."""
+
+    def __init__(self, plan, channels, passes):
+        super().__init__(plan, None, np.empty((0, channels), plan.image_dtype))
+        self.passes, self.places = iter(passes), slice(None)
+
+    def collect(self, *collectors, **given):
+        entries = next(self.passes, None)
+        if entries is None:
+            raise Wanted(collectors, given)
+        if self.counts is None:
+            self.counts = _counts(collectors, entries)
+        return entries
+
+
+def wanted_pass(plan, channels, passes):
+    """The arguments of the pass after those that are known, or None if these are all."""
+    try:
+        compute(Replay(plan, channels, passes))
+    except Wanted as wanted:
+        return wanted.args
+    return None
+
+
+def collect_blocks(plan, wanted, rows, block, label_image, image, mask):
+    """A pass over a run of whole blocks.
+
+    Parameters
+    ----------
+    plan : skpool.plan.Plan
+    wanted : tuple
+        What `wanted_pass` gave.
+    rows : ndarray of uint64
+        The label of each row.
+    block : int
+        Pixels of a block.
+    label_image : (pixels,) ndarray
+    image, mask : (pixels, channels) ndarray
+        The mask may be None.
+
+    Returns
+    -------
+    keys : list of tuple
+        Of the collectors.
+    blocks : list of (rows, [entries, ...])
+        Of each block: the rows that it has pixels of, and for each collector their entries.
+    """
+    collectors, given = wanted
+    order = np.argsort(rows)
+    blocks = []
+    for start in range(0, label_image.size, block):
+        own, steps = slice(start, start + block), given
+        pooling = Pooling(plan, Block(label_image[own], 1), image[own], None if mask is None else mask[own])
+        if (known := given.get("known")) is not None:
+            pooling.collect((("count",), 0))
+            taken, places = _rows_of(pooling, rows, order)
+            of_groups = np.zeros((pooling.channels, pooling.groups), known.dtype)
+            of_groups[:, places] = known[:, taken]
+            steps = given | {"known": of_groups}
+        entries = pooling.collect(*collectors, **steps)
+        taken, places = _rows_of(pooling, rows, order)
+        blocks.append((taken, [each.take(places, 1) for each in entries]))
+    return [key for key, _ in collectors], blocks
+
+
+def _rows_of(pooling, rows, order):
+    """The rows that a block has pixels of, and the places of their groups."""
+    labels = pooling.found().astype(np.uint64)
+    first, stop = (np.searchsorted(rows, labels, side, order) for side in ("left", "right"))
+    return order[first[first < stop]], pooling.places[first < stop]
+
+
+def join_blocks(keys, blocks, channels, groups):
+    """Entries of each collector for all rows, of those of all blocks in order, as the collectors join them."""
+    wholes = [np.zeros((channels, groups, _WORDS[key[0]]), np.uint64) for key in keys]
+    with np.errstate(all="ignore"):
+        for rows, entries in blocks:
+            for key, whole, later in zip(keys, wholes, entries, strict=True):
+                whole[:, rows] = _joined(key, whole.take(rows, 1), later)
+    return wholes
+
+
+def _joined(key, entries, later):
+    """Entries with those of a later block; zeros change no sum, for none is -0.0."""
+    if key[0] in ("max", "min"):
+        return _joined_extrema(key, entries, later)
+    if key in _FLOAT_COUNTS:
+        return (entries.view(np.float64) + later.view(np.float64)).view(np.uint64)
+    joined = entries + later
+    if key[0] == "exact sum":
+        (before, rest), (value, own) = (np.moveaxis(each[..., :2].view(np.float64), -1, 0) for each in (entries, later))
+        after = before + value
+        taken = after - before
+        rest = rest + ((before - (after - taken)) + (value - taken))
+        joined[..., :2].view(np.float64)[...] = np.stack([after, rest + own], axis=-1)
+    return joined
+
+
+def _joined_extrema(key, entries, later):
+    """Of equal ones the first, and the first NaN."""
+    name, dtype = key
+    old, new = (_values(each, np.dtype(dtype)) for each in (entries, later))
+    beats = ~(new <= old if name == "max" else new >= old) & (old == old)
+    counts, others = entries[..., 1], later[..., 1]
+    taken = (others > 0) & ((counts == 0) | beats)
+    return np.stack([np.where(taken, later[..., 0], entries[..., 0]), counts + others], axis=-1)
 
 
 def _finished(pooling, outcome, places=slice(None)):
