@@ -580,6 +580,14 @@ def test_powers_neither_overflow_nor_vanish(reduction, dtype, size, p):
     np.testing.assert_allclose(result, expected, rtol=64 * limits.eps, atol=limits.smallest_subnormal)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float32"])
+@pytest.mark.parametrize("p", [3, 60])
+def test_gem_of_zeros_is_eps(dtype, p):
+    image = np.zeros((2, 2), dtype)
+    assert skpool.gem_pool(image, 2, p=p, dtype=float)[0, 0] == pytest.approx(1e-6, rel=1e-12)
+    assert skpool.region_pool(image, np.ones((2, 2), int), "gem", p=p, dtype=float)[0] == pytest.approx(1e-6, rel=1e-12)
+
+
 @pytest.mark.parametrize("p", [1.5, 2.5, 3, 5, 10])
 def test_powers_of_a_constant(p):
     # The (1/p)-th power is as wrong as 1/p is, times the logarithm.

@@ -806,12 +806,16 @@ POWERS = ("lp", "power_mean", "gem")
 _SAFE = 960
 
 
-def may_leave_range(plan):
-    """Whether some image of the type can have a power that float64 cannot hold."""
+def bits_of_powers(plan):
+    """The binary exponent, by its size, of the largest or smallest power but 0 that an image of the type can have."""
     rows = _row_dtype(plan.image_dtype)
     bits = {4: 149, 8: 1074}[rows.itemsize] if rows.kind == "f" else 8 * rows.itemsize
-    p = plan.parameters["p"]
-    return plan.dtype.kind == "f" and 1 < p < math.inf and bits * p > _SAFE
+    return max(bits, -math.log2(plan.parameters.get("eps", 1))) * plan.parameters["p"]
+
+
+def may_leave_range(plan):
+    """Whether some image of the type can have a power that float64 cannot hold."""
+    return plan.dtype.kind == "f" and 1 < plan.parameters["p"] < math.inf and bits_of_powers(plan) > _SAFE
 
 
 def least_safe(p):

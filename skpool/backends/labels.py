@@ -548,10 +548,7 @@ def _power(pooling):
 
 def _powers_are_safe(plan):
     """Whether no sum of powers but 0 can leave the range of float64."""
-    rows, p = cpu._row_dtype(plan.image_dtype), plan.parameters["p"]
-    bits = {4: 149, 8: 1074}[rows.itemsize] if rows.kind == "f" else 8 * rows.itemsize
-    bits = max(bits, -math.log2(plan.parameters.get("eps", 1)))
-    return bits * p + _MOST_LABELS.bit_length() <= cpu._SAFE
+    return cpu.bits_of_powers(plan) + _MOST_LABELS.bit_length() <= cpu._SAFE
 
 
 def _magnitude(pooling):
