@@ -25,6 +25,8 @@ from skpool.backends import boxes as backend
 from skpool.backends import cpu
 from skpool.reductions import REDUCTIONS
 
+pytestmark = pytest.mark.slow
+
 DTYPES = (
     "bool",
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),

@@ -15,6 +15,8 @@ import skpool
 from skpool import cli, files, windows
 from skpool.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 def pixels(*shape, dtype=np.uint8, seed=0):
     return np.random.default_rng(seed).integers(0, 200, shape).astype(dtype)

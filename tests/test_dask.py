@@ -23,6 +23,8 @@ from skpool.plan import make_plan
 from skpool.reductions import REDUCTIONS
 from skpool.windows import PADDING_MODES, Bins, Sliding, adaptive, sliding
 
+pytestmark = pytest.mark.slow
+
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 

@@ -19,6 +19,8 @@ from skpool.plan import make_plan
 from skpool.reductions import REDUCTIONS
 from skpool.windows import Sliding
 
+pytestmark = pytest.mark.slow
+
 
 def neighbour(name):
     """Another file of tests as a module, for its images, layouts and error bounds."""
