@@ -318,8 +318,7 @@ def _weighted_average_lazily(image, weights, rules):
     from dask.base import tokenize
 
     containers.refuse_out(rules.out)
-    if containers.is_masked(image):
-        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    containers.refuse_masked_chunks(image)
     plan = make_plan(image.shape, image.dtype, "avg", Bins(1), **rules.of_plan)
     axis = plan.channel_axis
     spatial = tuple(i for i in range(image.ndim) if i != axis)
@@ -421,8 +420,7 @@ def _top_k_lazily(k, shape, image, rules):
 
     containers.refuse_out(rules.out)
     image = containers.checked_lazy(image)
-    if containers.is_masked(image):
-        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    containers.refuse_masked_chunks(image)
     plan = make_plan(image.shape, image.dtype, "avg", Bins(1), **rules.of_plan)
     axis = plan.channel_axis
     arrays = [image if axis is None else image.rechunk({axis: -1})]

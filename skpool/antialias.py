@@ -172,8 +172,7 @@ def _with_image_weights_lazily(image, image_weights, weighted, unweighted, rules
     import dask.array as da
 
     containers.refuse_out(rules.out)
-    if containers.is_masked(image):
-        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    containers.refuse_masked_chunks(image)
     plan = make_plan(image.shape, image.dtype, "avg", weighted, **rules.of_plan)
     weights = checked_lazy_weights(image_weights, image, plan.channel_axis, "image_weights")
     if rules.mask is not None:

@@ -55,6 +55,12 @@ def refuse_lazy(array, name="image"):
         )
 
 
+def refuse_masked_chunks(image):
+    """Refuse masked arrays where the result is computed later, by tasks that need masks as arrays of their own."""
+    if is_masked(image):
+        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+
+
 def refuse_out(out):
     """Refuse `out`, where the result is a dask array."""
     if out is not None:

@@ -581,8 +581,8 @@ def pool_pyramid(
         gpu.refuse("pool_pyramid(image.get(), ..., preserve_labels=True)")
     array, mask = (gpu.as_array(image), mask) if on_gpu else unwrapped(image, mask, channel_axis, lazy=True)
     lazy = containers.is_lazy(array)
-    if lazy and containers.is_masked(array):
-        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    if lazy:
+        containers.refuse_masked_chunks(array)
     if preserve_labels and reduction != "mode":
         raise ValueError(f"`preserve_labels` must be False for all reductions but 'mode', got {reduction!r}")
     if preserve_labels and array.dtype.kind not in "biu":

@@ -314,8 +314,7 @@ def _lazily(plan, image, label_image, mask, return_indices, *, labels, backgroun
 
     plan = replace(plan, axes=Bins(1).axes(image.shape))  # one window, which counts as many samples as a region may
     name, merges = plan.reduction.name, _merges(plan)
-    if containers.is_masked(image):
-        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    containers.refuse_masked_chunks(image)
     if not merges and not backend.most_passes(plan):
         raise NotImplementedError(
             f"`reduction` {name!r} sorts all samples of a region, and has no exact merge over the chunks of a dask "

@@ -262,8 +262,7 @@ def _lazily(image, mask, nan_policy, channel_axis, runs, result, fill):
     """`corner_pool` for a dask array; tasks that run along a side have whole lines."""
     import dask.array as da
 
-    if containers.is_masked(image):
-        raise NotImplementedError("`image` must not be a dask array of masked arrays: give the mask as `mask`")
+    containers.refuse_masked_chunks(image)
     _counted(np.empty((0,) * image.ndim, image.dtype), None, nan_policy, channel_axis)  # it checks the policy
     values, counted = image.astype(image.dtype.newbyteorder("="), copy=False), None
     if mask is not None:

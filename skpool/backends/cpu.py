@@ -51,8 +51,8 @@ MOST_SAMPLES = 2**14
 #: Samples of a window that counts of 32 bits can hold.
 MOST_IN_32_BITS = 2**31 - 1
 
-#: Rows of a part of a window, a power of two, at least.
-LEAST_PART = 32
+#: State rows begin at multiples of so many bytes; and rows of a part of a window, a power of two, at least.
+_ALIGNMENT, LEAST_PART = driver.layout_of_parts()
 
 #: The longest last axis with a window of 1 that is taken for channels, and pooled as part of the row.
 MOST_IMPLICIT_CHANNELS = 32
@@ -622,10 +622,6 @@ class States(NamedTuple):
     def beside(self, others):
         """With those of further columns."""
         return States(*(np.concatenate(arrays, axis=2) for arrays in zip(self, *others, strict=True)))
-
-
-#: State rows begin at multiples of so many bytes.
-_ALIGNMENT = 64
 
 
 def _row_bytes(shape):

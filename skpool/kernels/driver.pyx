@@ -131,6 +131,11 @@ def has_openmp():
     return SKPOOL_OPENMP
 
 
+def layout_of_parts():
+    """Bytes of whose multiples state rows begin at, and rows of the smallest part of a window."""
+    return ALIGNMENT, LEAST_PART
+
+
 def instruction_sets():
     """Names of the instruction sets that this machine runs, the best first."""
     return tuple(name for name, level in (("v4", 4), ("v3", 3), ("base", 1)) if level <= skpool_level())
@@ -291,7 +296,7 @@ cdef struct Recipe:
     compact_t compact_out
     compact_t compact_places
     finish_t finish                 # NULL: plane 0 of the state is the result
-    finish_places_t finish_places          # NULL: no indices
+    finish_places_t finish_places   # NULL: no indices
     convert_t widen                 # NULL: the natural result is the result asked for
     convert_t narrow
     blank_t blank
@@ -1224,7 +1229,7 @@ cdef void write_places(
     cdef int64_t nothing = -1
     cdef Py_ssize_t inner = recipe.inner, width = inner * recipe.value.kernel.width, n = outputs * inner
     cdef Py_ssize_t pitch = call.layout.pitch, stop = first + outputs, low = stop, high = stop, past
-    if places_listed(recipe) and axis.start == NULL:       # windows [low, high) lie within the image
+    if 0 < places_listed(recipe) <= 4 * n and axis.start == NULL:      # worth it; windows [low, high) lie in the image
         past = max(axis.length + axis.before - (axis.taps - 1) * axis.step, <Py_ssize_t> 0)
         low = min(max(divided_up(axis.before, axis.stride), first), stop)
         high = min(max(divided_up(past, axis.stride), low), stop)
@@ -2273,6 +2278,13 @@ cdef int take_steps(Steps* steps, program) except -1:
     return 0
 
 
+cdef void release(Py_buffer* buffers, int count) noexcept:
+    """Give back what was asked for; the others, still zeros, hold nothing."""
+    cdef int i
+    for i in range(count):
+        PyBuffer_Release(&buffers[i])
+
+
 @cython.final
 cdef class Program:
     """A plan as the driver runs it.
@@ -2493,27 +2505,16 @@ cdef class Program:
         """
         cdef Call call
         cdef Py_buffer buffers[4]
-        cdef int held = 0
+        memset(buffers, 0, sizeof(buffers))
         call.recipe = &self.recipe
         try:
             self.view(&call.image, image, &buffers[0], False)
-            held = 1
             self.view(&call.out, out, &buffers[1], True)
-            held = 2
             self.view(&call.mask, mask, &buffers[2], False)
-            held = 3
             self.view(&call.places, places, &buffers[3], True)
-            held = 4
             return bool(self.run(&call, workers))
         finally:
-            if held > 0:
-                PyBuffer_Release(&buffers[0])
-            if held > 1:
-                PyBuffer_Release(&buffers[1])
-            if held > 2 and mask is not None:
-                PyBuffer_Release(&buffers[2])
-            if held > 3 and places is not None:
-                PyBuffer_Release(&buffers[3])
+            release(buffers, 4)
 
     cdef int view(self, View* view, array, Py_buffer* buffer, bint writable) except -1:
         cdef Py_ssize_t a, leading = self.recipe.leading
@@ -2653,32 +2654,23 @@ cdef class Program:
         """
         cdef Call call
         cdef Py_buffer buffers[2]
-        cdef int held = 0
-        memset(&call, 0, sizeof(Call))
-        call.recipe = &self.recipe
-        self.take_parts(&call.parts, self.recipe.most_rows, 1, values, counts)
+        self.begin_parts(&call, self.recipe.most_rows, 1, values, counts)
+        memset(buffers, 0, sizeof(buffers))
         call.parts.first, call.parts.width = first, width
         try:
             self.view(&call.image, image, &buffers[0], False)
-            held = 1
             self.view(&call.mask, mask, &buffers[1], False)
-            held = 2
             call.rows_in_place = not self.recipe.converts_rows and self.lies_in_rows(&call.image, self.recipe.row_width)
             call.mask_in_place = self.lies_in_rows(&call.mask, 1)
             self.lay_out(&call.layout, call.rows_in_place, call.parts.rows, call.parts.rows, call.parts.piece)
             self.each(work_on_part, &call, self.recipe.rows * divided_up(call.parts.columns, call.parts.piece))
         finally:
-            if held > 0:
-                PyBuffer_Release(&buffers[0])
-            if held > 1 and mask is not None:
-                PyBuffer_Release(&buffers[1])
+            release(buffers, 2)
 
     def join_parts(self, values, counts, joined, joined_counts):
         """Join the states of parts of a size, of which the last may be smaller."""
         cdef Call call
-        memset(&call, 0, sizeof(Call))
-        call.recipe = &self.recipe
-        self.take_parts(&call.parts, 1, self.recipe.most_rows, values, counts)
+        self.begin_parts(&call, 1, self.recipe.most_rows, values, counts)
         call.joined.values = <char*> address(joined)
         call.joined.counts = <char*> address(joined_counts)
         self.lay_out(&call.layout, False, 0, call.parts.count * BLOCK, call.parts.piece)
@@ -2688,28 +2680,23 @@ cdef class Program:
         """Pool from the states of one part that is the whole window; as a call."""
         cdef Call call
         cdef Py_buffer buffers[2]
-        cdef int held = 0
-        memset(&call, 0, sizeof(Call))
-        call.recipe = &self.recipe
-        self.take_parts(&call.parts, self.recipe.most_rows, 1, values, counts)
+        self.begin_parts(&call, self.recipe.most_rows, 1, values, counts)
+        memset(buffers, 0, sizeof(buffers))
         try:
             self.view(&call.out, out, &buffers[0], True)
-            held = 1
             self.view(&call.places, places, &buffers[1], True)
-            held = 2
             call.out_in_place = self.lies_in_rows(&call.out, self.recipe.out_width)
             call.places_in_place = self.lies_in_rows(&call.places, sizeof(int64_t))
             self.lay_out(&call.layout, False, 0, BLOCK, 0)
             return bool(self.each(work_on_whole, &call, self.recipe.rows))
         finally:
-            if held > 0:
-                PyBuffer_Release(&buffers[0])
-            if held > 1 and places is not None:
-                PyBuffer_Release(&buffers[1])
+            release(buffers, 2)
 
-    cdef int take_parts(
-        self, Parts* parts, Py_ssize_t rows, Py_ssize_t count, values, counts,
-    ) except -1:
+    cdef int begin_parts(self, Call* call, Py_ssize_t rows, Py_ssize_t count, values, counts) except -1:
+        """A call about so many parts of so many rows, whose states are in these arrays or go there."""
+        cdef Parts* parts = &call.parts
+        memset(call, 0, sizeof(Call))
+        call.recipe = &self.recipe
         parts.rows, parts.count = rows, count
         parts.columns = columns_under(&self.recipe.axes[self.recipe.leading], 0, 1)
         parts.piece = min(max(LEAST_PIECE // self.recipe.inner, 1), parts.columns)
