@@ -215,8 +215,10 @@ def run(rule, image, edges, output_shape, fill, workers, part_of=None):
         "row_width": rule.rows.itemsize,
         "converts": not _is_read_as_is(load),
     }
-    functions = {**_addresses(rule), "load": cpu._FUNCTIONS.common[load]}
+    common = cpu._FUNCTIONS.common
+    functions = {**_addresses(rule), "load": common[load], "pick": common["pick", rule.rows.itemsize]}
     cost = int(_pixels_seen(edges, shape)) * channels * image.itemsize + out.nbytes
     workers = threads.worker_count(workers, cost)
-    kernels.run(image, edges, out, settings, functions, np.asarray(fill, out.dtype).tobytes(), workers)
+    order = np.argsort(edges[:, 0]).astype(np.int64, copy=False)
+    kernels.run(image, edges, order, out, settings, functions, np.asarray(fill, out.dtype).tobytes(), workers)
     return out

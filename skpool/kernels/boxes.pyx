@@ -20,7 +20,7 @@ from libc.math cimport ceil, floor
 from libc.stdint cimport int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from skpool.kernels.table cimport Kernel, Parameters, finish_t, load_t, weigh_t
+from skpool.kernels.table cimport Kernel, Parameters, finish_t, load_t, pick_t, weigh_t
 
 cdef enum:
     BLOCK = 8               # rows of one gather
@@ -30,6 +30,7 @@ cdef enum:
     ITEMS_PER_WORKER = 8
     MOST_BOXES = 64         # of a run that a thread takes at once
     FEWEST_ALONE = 16       # channels that are worth a call for each column
+    SCATTERED = 8           # columns that a run has, or it is not worth a call for each row
 
 cdef enum Rule:
     PIXELS                  # every pixel of the bin, once
@@ -228,6 +229,7 @@ cdef struct Call:
     Line rows
     Line columns
     const double* boxes             # row start, row stop, column start, column stop of each
+    const int64_t* order            # in which they are gone through
     Py_ssize_t boxes_count
     const char* image
     char* out
@@ -244,6 +246,7 @@ cdef struct Call:
     Py_ssize_t pitch                # elements of a state row
     Py_ssize_t tile                 # of them, a tile of bins should have no more
     load_t load
+    pick_t pick
     Kernel kernel                   # of `PIXELS`
     weigh_t down                    # of other rules
     weigh_t across
@@ -265,6 +268,7 @@ cdef struct Scratch:
     Side columns
     Run* runs
     Py_ssize_t runs_found
+    bint scattered                  # they are too short: pixels are picked from each row, and are one run
     char* state
     char* spare
     char* folded
@@ -323,7 +327,7 @@ cdef void place_scratch(Scratch* scratch, const Call* call, Shelf* shelf) noexce
     scratch.state = <char*> taken(shelf, size)
     scratch.spare = <char*> taken(shelf, size)
     scratch.folded = <char*> taken(shelf, max(size, MOST_TILE_BINS * call.inner * <Py_ssize_t> sizeof(double)))
-    if not call.in_place:
+    if not call.in_place or call.inner == 1:
         scratch.loaded = <char*> taken(shelf, BLOCK * call.pitch * call.row_width)
 
 
@@ -340,6 +344,12 @@ cdef void find_runs(Scratch* scratch, const Call* call, const Tile* tile) noexce
             scratch.runs[found].columns = 0
             found = found + 1
         scratch.runs[found - 1].columns = scratch.runs[found - 1].columns + 1
+    # Loads that wait for no other also hide the time that memory takes: boxes of few samples are mostly that.
+    scratch.scattered = call.in_place and call.inner == 1 and found > 1 and tile.columns < SCATTERED * found
+    if scratch.scattered:
+        scratch.runs[0].columns = tile.columns
+        scratch.runs[0].offset = 0
+        found = 1
     scratch.runs_found = found
 
 
@@ -349,10 +359,12 @@ cdef inline const void* prepared(
 ) noexcept nogil:
     """A run of a pixel row as the row functions read it: where it lies if that will do, else in `slot`."""
     cdef const char* source = image + scratch.rows.pixels[place] * call.rows.stride + run.offset
-    cdef char* row
+    cdef char* row = scratch.loaded + slot * call.pitch * call.row_width
+    if scratch.scattered:
+        call.pick(row, source, <const int64_t*> scratch.columns.pixels + tile.origin, run.columns, 1)
+        return row
     if call.in_place:
         return source
-    row = scratch.loaded + slot * call.pitch * call.row_width
     call.load(row, source, run.columns, call.columns.stride, tile.inner, call.channel_stride)
     return row
 
@@ -590,7 +602,7 @@ cdef void next_tile(Tile* tile, const Side* side, const Call* call) noexcept nog
 
 cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
     cdef Py_ssize_t parts = divided_up(call.rows.bins, call.part)
-    cdef Py_ssize_t box = item // parts % call.boxes_count
+    cdef Py_ssize_t box = call.order[item // parts % call.boxes_count]
     cdef Py_ssize_t channel = item // parts // call.boxes_count * call.block, c, i
     cdef Py_ssize_t first = item % parts * call.part
     cdef Py_ssize_t last_channel = min(channel + call.block, call.channels)
@@ -664,7 +676,7 @@ cdef void begin(const Call* call, char* memory) noexcept nogil:
     (<Scratch*> memory).parameters = call.parameters
 
 
-def run(image, boxes, out, dict settings, dict functions, bytes fill, int workers):
+def run(image, boxes, order, out, dict settings, dict functions, bytes fill, int workers):
     """Pool boxes of an image.
 
     Parameters
@@ -674,6 +686,8 @@ def run(image, boxes, out, dict settings, dict functions, bytes fill, int worker
         all pixels that the boxes look at.
     boxes : (K, 4) contiguous buffer of float64
         Row start, row stop, column start and column stop of each box.
+    order : (K,) contiguous buffer of int64
+        The numbers of the boxes as they are gone through: neighbours in the image find its pixels in the caches.
     out : (K, rows, columns, channels) contiguous buffer
         Where the result goes. There are C channels, or C / (rows x columns) if each bin has channels of its own.
     settings : dict
@@ -687,16 +701,18 @@ def run(image, boxes, out, dict settings, dict functions, bytes fill, int worker
     """
     cdef Call call
     cdef Py_ssize_t row, column
-    cdef Py_buffer image_buffer, boxes_buffer, out_buffer
+    cdef Py_buffer image_buffer, boxes_buffer, order_buffer, out_buffer
     memset(&call, 0, sizeof(Call))
     PyObject_GetBuffer(image, &image_buffer, PyBUF_STRIDES)
     PyObject_GetBuffer(boxes, &boxes_buffer, PyBUF_STRIDES)
+    PyObject_GetBuffer(order, &order_buffer, PyBUF_STRIDES)
     PyObject_GetBuffer(out, &out_buffer, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
         row, column = settings["origin"]
         call.image = <const char*> image_buffer.buf
         call.image -= row * image_buffer.strides[0] + column * image_buffer.strides[1]
         call.boxes = <const double*> boxes_buffer.buf
+        call.order = <const int64_t*> order_buffer.buf
         call.out = <char*> out_buffer.buf
         call.boxes_count = out_buffer.shape[0]
         call.channels = out_buffer.shape[3]
@@ -715,6 +731,7 @@ def run(image, boxes, out, dict settings, dict functions, bytes fill, int worker
         call.row_width = settings["row_width"]
         call.needs_corners = settings["needs_corners"]
         call.load = <load_t> <size_t> functions["load"]
+        call.pick = <pick_t> <size_t> functions["pick"]
         if functions["kernel"]:
             call.kernel = (<Kernel*> <size_t> functions["kernel"])[0]
         call.down = <weigh_t> <size_t> functions["down"]
@@ -728,6 +745,7 @@ def run(image, boxes, out, dict settings, dict functions, bytes fill, int worker
     finally:
         PyBuffer_Release(&image_buffer)
         PyBuffer_Release(&boxes_buffer)
+        PyBuffer_Release(&order_buffer)
         PyBuffer_Release(&out_buffer)
 
 

@@ -115,7 +115,8 @@ cdef enum:
     LEAST_PIECE = 4096     # elements of a piece
     STREAMED_FROM = 24 * 1024 * 1024
     SCRATCH = 960 * 1024    # bytes of a thread
-    PIECE = 4096            # bytes of a piece of a row
+    PIECE = 4096            # bytes of a piece of a row,
+    PAGE = 4096             # of a page of memory
     MOST_PLACES = 4096      # of a window: their indices are listed for each output row
     MOST_FETCHED = 4        # rows of windows whose next rows are asked for ahead
     PARTED_FROM = 8         # items per worker: with fewer, parts of windows are shared
@@ -1640,12 +1641,15 @@ cdef void write_quads(
 ) noexcept nogil:
     """Results of whole windows of 2 x 2: rows and columns in one pass.
 
-    Of as many rows as are alike: with nothing between two rows, the next is read before the last is written.
+    Of as many rows as are alike: with nothing between two rows, the next is read before the last is written, and its
+    first page is asked for ahead: the processor does so by itself only within a page. Maxima of uint8 at 4096 x 4096
+    take 0.55 of the time without, those of float32 0.97.
     """
     cdef const Recipe* recipe = call.recipe
     cdef const Axis* axis = &recipe.axes[recipe.leading]
-    cdef Py_ssize_t last = recipe.leading - 1, inner = recipe.inner, line = axis.length * inner, i, _
+    cdef Py_ssize_t last = recipe.leading - 1, inner = recipe.inner, line = axis.length * inner, i, j
     cdef Py_ssize_t hop = recipe.axes[last].stride * call.image.leading[last]
+    cdef Py_ssize_t fetched = min(2 * outputs * inner * recipe.row_width, <Py_ssize_t> PAGE)
     cdef const void* rows[2]
     cdef const uint8_t* valid[2]
     cdef Pair pair
@@ -1661,14 +1665,17 @@ cdef void write_quads(
         pair.flat = flat_row(scratch, recipe, 0) * line
         pair.down = flat_row(scratch, recipe, 1) * line - pair.flat
         pair.flat = pair.flat + start_of(axis, first) * inner
-    for _ in range(rows_count):
+    for i in range(rows_count):
+        if i + 1 < rows_count:
+            skpool_prefetch(pair.upper + hop, fetched)
+            skpool_prefetch(pair.lower + hop, fetched)
         if recipe.quad_picks and not call.streams:
             quad_columns(scratch, call, &pair, 0, outputs * inner, 1, pair.target, pair.places)
         elif inner >= LONG_COLUMN:
-            for i in range(outputs):
+            for j in range(outputs):
                 quad_columns(
-                    scratch, call, &pair, i, inner, inner, pair.target + i * inner * recipe.out_width,
-                    pair.places + i * inner * sizeof(int64_t),
+                    scratch, call, &pair, j, inner, inner, pair.target + j * inner * recipe.out_width,
+                    pair.places + j * inner * sizeof(int64_t),
                 )
         else:
             write_quads_in_pieces(scratch, call, &pair, outputs)
