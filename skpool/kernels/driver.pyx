@@ -112,11 +112,14 @@ cdef enum:
     LONG_COLUMN = 16        # channels from which columns are joined one by one
     TALL = 12               # rows of windows that share nodes
     LEAST_PART = 32         # rows of a part: a power of two times BLOCK
-    LEAST_PIECE = 4096     # elements of a piece
+    LEAST_PIECE = 2048      # elements of a piece
     STREAMED_FROM = 24 * 1024 * 1024
     SCRATCH = 960 * 1024    # bytes of a thread
     PIECE = 4096            # bytes of a piece of a row,
     PAGE = 4096             # of a page of memory
+    ASKED = 256             # bytes of a row that are gathered while as many are asked for,
+    ASKED_FROM = 32 * 1024 * 1024   # if the image has so many: caches hold no more
+    ASKED_WIDTH = 4         # and a pixel no more: two threads that read float64 wait for memory anyway
     MOST_PLACES = 4096      # of a window: their indices are listed for each output row
     MOST_FETCHED = 4        # rows of windows whose next rows are asked for ahead
     PARTED_FROM = 8         # items per worker: with fewer, parts of windows are shared
@@ -350,6 +353,7 @@ cdef struct Call:
     View places
     bint rows_in_place              # image rows are contiguous: no load
     bint mask_in_place
+    bint asks                       # rows are asked for before they are gathered
     bint out_in_place
     bint streams                    # results are written past the caches
     bint places_in_place
@@ -899,6 +903,58 @@ cdef inline void finish_tree(
         copy_state(fold.levels[0] + offset, tree.node[0], n, call, &lane.kernel)
 
 
+cdef void ask_for_block(
+    const Scratch* scratch, const Call* call, Py_ssize_t r, Py_ssize_t column, Py_ssize_t size, Py_ssize_t begin,
+    Py_ssize_t n,
+) noexcept nogil:
+    """Ask for `n` bytes from byte `begin` on of the block after that of row `r`; its rows have `size` bytes."""
+    cdef Py_ssize_t row = begin // size, offset = begin % size, part
+    cdef const char* source
+    while n > 0 and row < BLOCK:
+        part = min(size - offset, n)
+        if r + BLOCK + row < scratch.listed:
+            source = scratch.sources[r + BLOCK + row]
+        elif scratch.sources[r + row] != NULL:             # the next window's, if windows are as far apart as high
+            source = scratch.sources[r + row] + BLOCK * call.image.leading[call.recipe.leading - 1]
+        else:
+            source = NULL
+        if source != NULL:
+            skpool_prefetch(source + column + offset, part)
+        n = n - part
+        offset = 0
+        row = row + 1
+
+
+cdef void gather_asking(
+    const Scratch* scratch, const Call* call, const Segment* segment, const void** rows, Py_ssize_t r, char* node,
+) noexcept nogil:
+    """Gather a block of rows piece by piece, and ask meanwhile for the next block.
+
+    Eight rows read side by side are too many for a processor that looks ahead by itself: it is asked for them in the
+    order in which they lie, as much at a time as is gathered. Global averages of float32 at 4096 x 4096 take 0.80 of
+    the time without, 8/8 maxima 0.83 on one thread; in pieces of 128 bytes uint8 takes 1.2, of 512 float32 takes 0.93.
+    """
+    cdef const Recipe* recipe = call.recipe
+    cdef const Kernel* kernel = &recipe.value.kernel
+    cdef const uint8_t* valid[BLOCK]
+    cdef const void* from_here[BLOCK]
+    cdef Py_ssize_t n = segment.columns * recipe.inner, i, done = 0, now, piece = ASKED // recipe.row_width
+    memset(valid, 0, sizeof(valid))
+    while done < n:
+        now = min(piece, n - done)
+        ask_for_block(
+            scratch, call, r, segment.first * call.image.column, n * recipe.row_width,
+            BLOCK * done * recipe.row_width, BLOCK * now * recipe.row_width,
+        )
+        for i in range(BLOCK):
+            from_here[i] = <const char*> rows[i] + done * recipe.row_width
+        kernel.gather(
+            node + done * kernel.width, from_here, valid, scratch.order + r, BLOCK, now, call.layout.pitch,
+            recipe.value.parameters,
+        )
+        done = done + now
+
+
 cdef void down(Scratch* scratch, const Call* call, const Segment* segment) noexcept nogil:
     """Fold the listed rows over one segment into the accumulator by the tree T, and count them."""
     cdef const Recipe* recipe = call.recipe
@@ -934,9 +990,13 @@ cdef void down(Scratch* scratch, const Call* call, const Segment* segment) noexc
         if kernel.planes:
             if kernel.block == BLOCK:
                 node = fold.levels[tree.depth] + offset
-                kernel.gather(
-                    node, rows, valid, scratch.order + r, rows_taken, n, call.layout.pitch, recipe.value.parameters,
-                )
+                if rows_taken == BLOCK and call.asks and segment.sources == NULL:
+                    gather_asking(scratch, call, segment, rows, r, node)
+                else:
+                    kernel.gather(
+                        node, rows, valid, scratch.order + r, rows_taken, n, call.layout.pitch,
+                        recipe.value.parameters,
+                    )
             elif not keeps(scratch, call, segment, r):
                 copy_state(fold.levels[tree.depth] + offset, node, n, call, kernel)
                 node = fold.levels[tree.depth] + offset
@@ -2547,6 +2607,16 @@ cdef class Program:
             and (self.recipe.inner == 1 or view.inner == width)
         )
 
+    cdef void find_access(self, Call* call) noexcept:
+        """How the image and the mask are read."""
+        cdef const Recipe* recipe = &self.recipe
+        cdef Py_ssize_t size = recipe.pixel_width * self.pixels
+        call.rows_in_place = not recipe.converts_rows and self.lies_in_rows(&call.image, recipe.row_width)
+        call.mask_in_place = self.lies_in_rows(&call.mask, 1)
+        call.asks = (
+            call.rows_in_place and not recipe.masked and recipe.row_width <= ASKED_WIDTH and size >= ASKED_FROM
+        )
+
     cdef int run(self, Call* call, int workers) except -1:
         cdef const Recipe* recipe = &self.recipe
         cdef const Axis* columns = &recipe.axes[recipe.leading]
@@ -2555,8 +2625,7 @@ cdef class Program:
         cdef step_t step = work
         if recipe.taps:
             step = work_on_samples
-        call.rows_in_place = not recipe.converts_rows and self.lies_in_rows(&call.image, recipe.row_width)
-        call.mask_in_place = self.lies_in_rows(&call.mask, 1)
+        self.find_access(call)
         call.out_in_place = self.lies_in_rows(&call.out, recipe.out_width)
         # Worth it where the result is too large for the caches and than the image: avg 2/2 of uint8 to float64.
         call.streams = call.out_in_place and recipe.out_width * self.outputs >= max(
@@ -2667,8 +2736,7 @@ cdef class Program:
         try:
             self.view(&call.image, image, &buffers[0], False)
             self.view(&call.mask, mask, &buffers[1], False)
-            call.rows_in_place = not self.recipe.converts_rows and self.lies_in_rows(&call.image, self.recipe.row_width)
-            call.mask_in_place = self.lies_in_rows(&call.mask, 1)
+            self.find_access(&call)
             self.lay_out(&call.layout, call.rows_in_place, call.parts.rows, call.parts.rows, call.parts.piece)
             self.each(work_on_part, &call, self.recipe.rows * divided_up(call.parts.columns, call.parts.piece))
         finally:
