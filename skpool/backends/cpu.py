@@ -271,6 +271,8 @@ def _mapped(plan, indices):
     kernel = {"std": "var"}.get(name, name)
     if plan.parameters.get("p") == math.inf:
         kernel = name = "largest_magnitude"
+    elif plan.parameters.get("p") == 2 and name in ("lp", "power_mean"):
+        kernel = "squares"
     rows = _row_dtype(plan.image_dtype)
     natural = plan.dtype if plan.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     return Recipe(rows, (kernel, rows.name), (name, natural.name), natural)
@@ -504,6 +506,12 @@ def _beside(plan, order, task, dtype):
     return {"beside": _as_steps(task, name_beside(task, dtype, finds_mode)), "beside_decides": finds_mode}
 
 
+def _kernel(key, whole):
+    """Address of a kernel, of that for whole rows if there is one and every sample counts."""
+    kernels = _FUNCTIONS.kernels
+    return kernels.get(("whole", *key), kernels[key]) if whole else kernels[key]
+
+
 @functools.lru_cache(maxsize=512)
 def _program(plan, masked, indices):
     """The program of a plan, made once."""
@@ -543,7 +551,7 @@ def _program_for(axes, channels, plan, masked, indices):
             "load_mask": common["load", 1],
             "keys": finishes["keys", f"float{8 * recipe.rows.itemsize}"] if recipe.is_keyed else 0,
             "select": common["select", recipe.rows.name],
-            "value": kernels[recipe.kernel] if recipe.kernel else None,
+            "value": _kernel(recipe.kernel, plain and not omits) if recipe.kernel else None,
             "compact": {width: common["compact", width] for width in (1, 2, 4, 8)},
             "pick": {width: common["pick", width] for width in (1, 2, 4, 8)},
             "count": kernels["sum", "uint8", "64 bits" if wide else "32 bits"],

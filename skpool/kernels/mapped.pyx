@@ -2,9 +2,10 @@
 
 Design: float64 whatever the pixels are. Squares of float32 then never overflow, products of small integers are exact,
 and the result is rounded once; with float32 states windows of bright pixels lost four digits of their variance. Each
-sample is mapped once: states are kept while windows pass over their row. There is one
-family of functions per shape of state: sums of powers (one plane), exponentials (top, then sums relative to it),
-moments (count, mean, squares, and what the mean lacks).
+sample is mapped once: states are kept while windows pass over their row; but squares and moments of rows that count
+wholly are made in registers, eight rows at a time, by the same operations in the same order. There is one family of
+functions per shape of state: sums of powers (one plane), exponentials (top, then sums relative to it), moments (count,
+mean, squares, and what the mean lacks).
 """
 from libc.math cimport INFINITY, NAN, fabs, fma, sqrt
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -94,6 +95,49 @@ cdef void gather_generalised(
         state[i] = least if <double> row[i] < least else <double> row[i]
     raise_to(state, parameters.first, n)
     blank_invalid(state, valid[0], 0, n)
+
+
+cdef inline double square(pixel sample) noexcept nogil:
+    cdef double size = fabs(<double> sample)
+    return size * size
+
+
+cdef void gather_squares(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    """Of rows of which every sample counts."""
+    cdef const pixel* a = rows[0]
+    cdef const pixel* b = rows[1] if count > 1 else a
+    cdef const pixel* c = rows[2] if count > 2 else a
+    cdef const pixel* d = rows[3] if count > 3 else a
+    cdef const pixel* e
+    cdef const pixel* f
+    cdef const pixel* g
+    cdef const pixel* h
+    cdef Py_ssize_t i
+    if count == 1:
+        for i in range(n):
+            state[i] = square(a[i])
+    elif count == 2:
+        for i in range(n):
+            state[i] = square(a[i]) + square(b[i])
+    elif count == 3:
+        for i in range(n):
+            state[i] = (square(a[i]) + square(b[i])) + square(c[i])
+    elif count == 4:
+        for i in range(n):
+            state[i] = (square(a[i]) + square(b[i])) + (square(c[i]) + square(d[i]))
+    else:
+        e = rows[4]
+        f = rows[5]
+        g = rows[6]
+        h = rows[7]
+        for i in range(n):
+            state[i] = (
+                ((square(a[i]) + square(b[i])) + (square(c[i]) + square(d[i])))
+                + ((square(e[i]) + square(f[i])) + (square(g[i]) + square(h[i])))
+            )
 
 
 cdef void merge_power(
@@ -340,38 +384,138 @@ cdef void gather_moments(
     fill(state + 3 * pitch, 0, n)
 
 
+cdef struct Moments:
+    double count
+    double mean
+    double squares
+    double rest
+
+
+cdef inline Moments of_sample(double sample) noexcept nogil:
+    cdef Moments moments
+    moments.count = 1
+    moments.mean = sample
+    moments.squares = sample - sample
+    moments.rest = 0
+    return moments
+
+
+cdef inline Moments joined(Moments earlier, Moments later) noexcept nogil:
+    cdef Moments both
+    cdef double share, deviation, change, taken
+    both.count = earlier.count + later.count
+    share = later.count / (both.count if both.count > 1 else 1.0)
+    deviation = (later.mean - earlier.mean) + (later.rest - earlier.rest)
+    both.squares = (earlier.squares + later.squares) + (deviation * deviation) * (earlier.count * share)
+    change = deviation * share
+    both.mean = earlier.mean + change
+    taken = both.mean - earlier.mean                       # Knuth's sum: what rounding left of both terms
+    both.rest = earlier.rest + ((earlier.mean - (both.mean - taken)) + (change - taken))
+    return both
+
+
+cdef inline void put(double* state, Py_ssize_t pitch, Moments moments) noexcept nogil:
+    state[0] = moments.count
+    state[pitch] = moments.mean
+    state[2 * pitch] = moments.squares
+    state[3 * pitch] = moments.rest
+
+
+cdef inline Moments of_two(double a, double b) noexcept nogil:
+    return joined(of_sample(a), of_sample(b))
+
+
+cdef inline Moments of_four(double a, double b, double c, double d) noexcept nogil:
+    return joined(of_two(a, b), of_two(c, d))
+
+
+cdef void gather_whole_moments(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    """Of rows of which every sample counts: how many do is known beforehand."""
+    cdef const pixel* a = rows[0]
+    cdef const pixel* b = rows[1] if count > 1 else a
+    cdef const pixel* c = rows[2] if count > 2 else a
+    cdef const pixel* d = rows[3] if count > 3 else a
+    cdef const pixel* e
+    cdef const pixel* f
+    cdef const pixel* g
+    cdef const pixel* h
+    cdef Py_ssize_t i
+    if count == 1:
+        for i in range(n):
+            put(state + i, pitch, of_sample(<double> a[i]))
+    elif count == 2:
+        for i in range(n):
+            put(state + i, pitch, of_two(<double> a[i], <double> b[i]))
+    elif count == 3:
+        for i in range(n):
+            put(state + i, pitch, joined(of_two(<double> a[i], <double> b[i]), of_sample(<double> c[i])))
+    elif count == 4:
+        for i in range(n):
+            put(state + i, pitch, of_four(<double> a[i], <double> b[i], <double> c[i], <double> d[i]))
+    else:
+        e = rows[4]
+        f = rows[5]
+        g = rows[6]
+        h = rows[7]
+        for i in range(n):
+            put(state + i, pitch, joined(
+                of_four(<double> a[i], <double> b[i], <double> c[i], <double> d[i]),
+                of_four(<double> e[i], <double> f[i], <double> g[i], <double> h[i]),
+            ))
+
+
+cdef inline Moments taken_from(const double* state, Py_ssize_t pitch) noexcept nogil:
+    cdef Moments moments
+    moments.count = state[0]
+    moments.mean = state[pitch]
+    moments.squares = state[2 * pitch]
+    moments.rest = state[3 * pitch]
+    return moments
+
+
 cdef void merge_moments(
     double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
     const Parameters* parameters,
 ) noexcept nogil:
-    cdef const double* earlier_means = earlier + pitch
-    cdef const double* later_means = later + pitch
-    cdef const double* earlier_squares = earlier + 2 * pitch
-    cdef const double* later_squares = later + 2 * pitch
-    cdef const double* earlier_rests = earlier + 3 * pitch
-    cdef const double* later_rests = later + 3 * pitch
-    cdef double* means = state + pitch
-    cdef double* squares = state + 2 * pitch
-    cdef double* rests = state + 3 * pitch
     cdef Py_ssize_t i
-    cdef double count, share, deviation, change, mean, taken
     for i in range(n):
-        count = earlier[i] + later[i]
-        share = later[i] / (count if count > 1 else 1.0)
-        deviation = (later_means[i] - earlier_means[i]) + (later_rests[i] - earlier_rests[i])
-        squares[i] = (earlier_squares[i] + later_squares[i]) + (deviation * deviation) * (earlier[i] * share)
-        change = deviation * share
-        mean = earlier_means[i] + change
-        taken = mean - earlier_means[i]                    # Knuth's sum: what rounding left of both terms
-        rests[i] = earlier_rests[i] + ((earlier_means[i] - (mean - taken)) + (change - taken))
-        means[i] = mean
-        state[i] = count
+        put(state + i, pitch, joined(taken_from(earlier + i, pitch), taken_from(later + i, pitch)))
 
 
 cdef void fold_moments(
     double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil:
     merge_moments(state, state, later, n, pitch, 0, parameters)
+
+
+cdef void pair_moments(
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        put(state + i, pitch, joined(taken_from(source + 2 * i, pitch), taken_from(source + 2 * i + 1, pitch)))
+
+
+cdef void triple_moments(
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        put(state + i, pitch, joined(
+            joined(taken_from(source + 2 * i, pitch), taken_from(source + 2 * i + 1, pitch)),
+            taken_from(source + 2 * i + 2, pitch),
+        ))
+
+
+cdef void triple_power(
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = (source[2 * i] + source[2 * i + 1]) + source[2 * i + 2]
 
 
 cdef void identity_moments(double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
@@ -501,9 +645,13 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
         1, <void*> gather_power[pixel], <void*> merge_power, <void*> fold_power, <void*> pair_power,
         <void*> identity_power,
     )
-    kernels["lp", dtype] = kernels["power_mean", dtype] = kept(powers)
+    powers.triple = <pair_t> triple_power
+    kernels["lp", dtype] = kernels["power_mean", dtype] = kernels["squares", dtype] = kept(powers)
     powers.gather = <gather_t> gather_generalised[pixel]
     kernels["gem", dtype] = kept(powers)
+    powers.gather = <gather_t> gather_squares[pixel]
+    powers.block = 8
+    kernels["whole", "squares", dtype] = kept(powers)
     kernels["largest_magnitude", dtype] = kept(mapped(
         1, <void*> gather_magnitude[pixel], <void*> merge_magnitude, <void*> fold_magnitude, NULL,
         <void*> identity_power,
@@ -515,10 +663,15 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
     kernels["soft", dtype] = kept(mapped(
         3, <void*> gather_soft[pixel], <void*> merge_soft, <void*> fold_soft, NULL, <void*> identity_soft,
     ))
-    kernels["var", dtype] = kept(mapped(
-        4, <void*> gather_moments[pixel], <void*> merge_moments, <void*> fold_moments, NULL,
+    cdef Kernel moments = mapped(
+        4, <void*> gather_moments[pixel], <void*> merge_moments, <void*> fold_moments, <void*> pair_moments,
         <void*> identity_moments,
-    ))
+    )
+    moments.triple = <pair_t> triple_moments
+    kernels["var", dtype] = kept(moments)
+    moments.gather = <gather_t> gather_whole_moments[pixel]
+    moments.block = 8
+    kernels["whole", "var", dtype] = kept(moments)
 
 
 cdef void add_real(dict finishes, str dtype, const real* example):
@@ -532,7 +685,10 @@ cdef void add_real(dict finishes, str dtype, const real* example):
 
 
 def tables():
-    """Addresses of kernels by (name, dtype of the rows), of finishes by (name, result)."""
+    """Addresses of kernels by (name, dtype of the rows), of finishes by (name, result).
+
+    A kernel by ("whole", name, dtype) is for rows of which every sample counts.
+    """
     kernels, finishes = {}, {}
     add_pixel(kernels, finishes, "uint8", <const uint8_t*> NULL)
     add_pixel(kernels, finishes, "int8", <const int8_t*> NULL)
