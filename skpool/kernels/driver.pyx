@@ -116,7 +116,8 @@ cdef enum:
     STREAMED_FROM = 24 * 1024 * 1024
     SCRATCH = 960 * 1024    # bytes of a thread
     PIECE = 4096            # bytes of a piece of a row,
-    PAGE = 4096             # of a page of memory
+    PAGE = 4096             # of a page of memory,
+    FETCHED = 1024          # and of its beginning
     ASKED = 256             # bytes of a row that are gathered while as many are asked for,
     ASKED_FROM = 32 * 1024 * 1024   # if the image has so many: caches hold no more
     ASKED_WIDTH = 4         # and a pixel no more: two threads that read float64 wait for memory anyway
@@ -2112,6 +2113,17 @@ cdef inline Py_ssize_t tile_at(
     return row - back if back <= min(output, row - begin) else -1
 
 
+cdef inline void fetch_beside(const Scratch* scratch, const Call* call, Py_ssize_t columns) noexcept nogil:
+    """Ask for the beginning of the next windows' rows: modes of uint32 at 2 x 2 take 0.85 to 0.95 of the time."""
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t last = recipe.leading - 1, hop, r
+    if last < 0 or not call.rows_in_place:
+        return
+    hop = recipe.axes[last].stride * call.image.leading[last]
+    for r in range(scratch.listed):
+        skpool_prefetch(scratch.lane_rows[r] + hop, min(columns * recipe.inner * recipe.row_width, FETCHED))
+
+
 cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
     """As `work`, for windows by their samples: those that count all their columns, and those beside them."""
     cdef const Recipe* recipe = call.recipe
@@ -2164,7 +2176,7 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
             beside = whole and i == 1 and recipe.beside != NULL
             moved = 0
             if beside:
-                pass
+                fetch_beside(scratch, call, columns_under(axis, bounds[i], run))
             elif recipe.slides == NULL:
                 gather_samples(scratch, call, bounds[i], run, whole)
             else:
