@@ -187,6 +187,7 @@ def _onnx_session(task, node, before, after, constants=()):
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = task.workers
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # or idle ones take a processor
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()
