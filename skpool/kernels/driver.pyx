@@ -1631,15 +1631,16 @@ cdef void fold_shared(
 cdef inline Py_ssize_t rows_alike(
     const Scratch* scratch, const Call* call, const Segment* segment, Py_ssize_t row, Py_ssize_t end,
 ) noexcept nogil:
-    """Output rows from `row` to `end` whose two image rows lie where those of `row` do, each time a stride on."""
+    """Output rows from `row` to `end` whose image rows all lie where those of `row` do, each time a stride on."""
     cdef const Axis* axis = &call.recipe.axes[call.recipe.leading - 1]
-    cdef Py_ssize_t output = scratch.output[call.recipe.leading - 1]
+    cdef Py_ssize_t output = scratch.output[call.recipe.leading - 1], r
     cdef Py_ssize_t start = output * axis.stride - axis.before
     cdef Py_ssize_t past = axis.length - (axis.taps - 1) * axis.step    # a window that starts before it lies within
     if axis.start != NULL or not (call.rows_in_place and segment.sources == NULL and 0 <= start < past):
         return 1
-    if scratch.sources[0] == NULL or scratch.sources[1] == NULL:
-        return 1
+    for r in range(scratch.listed):
+        if scratch.sources[r] == NULL:
+            return 1
     return min(end - row, axis.outputs - output, divided_up(past - start, axis.stride))
 
 
@@ -1767,6 +1768,66 @@ cdef void fetch_next(const Scratch* scratch, const Call* call, const Segment* se
         skpool_prefetch(row + r * hop, segment.columns * recipe.inner * recipe.row_width)
 
 
+cdef inline bint gathers_alike(
+    const Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found,
+) noexcept nogil:
+    """Whether a row of windows is one gather of image rows that lie in place, beside columns that hold nothing."""
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t s, within = 0
+    for s in range(segments_found):
+        within = within + (segments[s].first >= 0 or segments[s].sources != NULL)
+    return (
+        within == 1 and recipe.leading > 0 and call.rows_in_place and not recipe.masked
+        and recipe.value.kernel.planes > 0 and recipe.value.kernel.block == BLOCK
+        and (recipe.most_rows <= 4 or (recipe.most_rows == BLOCK and not call.asks))
+    )
+
+
+cdef void write_alike(
+    Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found, const Segment* inside,
+    Py_ssize_t first, Py_ssize_t outputs, Py_ssize_t rows_count, bint fetches, bint straight,
+) noexcept nogil:
+    """As many rows of whole windows as are alike, where `gathers_alike`: nothing is looked up between two of them.
+
+    64 x 64 planes of 56 x 56 pixels at 3/2 take 0.55 of the time of rows one by one, 512 x 512 pixels 0.6 to 0.9.
+    """
+    cdef const Recipe* recipe = call.recipe
+    cdef const Lane* lane = &recipe.value
+    cdef const Kernel* kernel = &lane.kernel
+    cdef Fold* fold = &scratch.value
+    cdef Py_ssize_t last = recipe.leading - 1, n = inside.columns * recipe.inner, i, s, r
+    cdef Py_ssize_t hop = call.image.leading[last], stride = recipe.axes[last].stride
+    cdef char* target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
+    cdef char* state
+    cdef const void* rows[BLOCK]
+    cdef const uint8_t* valid[BLOCK]
+    cdef bint enough = scratch.present * recipe.least_columns >= recipe.parameters.minimum
+    memset(valid, 0, sizeof(valid))
+    for r in range(scratch.listed):
+        rows[r] = scratch.sources[r] + inside.first * call.image.column
+    for i in range(rows_count):
+        if fetches and i + 1 < rows_count:
+            for r in range(1, stride + 1):
+                skpool_prefetch(<const char*> rows[scratch.listed - 1] + r * hop, n * recipe.row_width)
+        for s in range(segments_found):
+            if &segments[s] != inside:
+                kernel.identity(
+                    fold.levels[0] + segments[s].offset * recipe.inner * kernel.width,
+                    segments[s].columns * recipe.inner, call.layout.pitch, lane.parameters,
+                )
+        kernel.gather(
+            fold.levels[0] + inside.offset * recipe.inner * kernel.width, rows, valid, scratch.order, scratch.listed,
+            n, call.layout.pitch, lane.parameters,
+        )
+        state = fold_columns(call, lane, fold, first, outputs, target if straight else NULL)
+        if not (enough and state == target):               # it is not there yet
+            write_row(scratch, call, state, first, first + outputs, target)
+        advance(scratch, recipe)
+        target = target + call.out.leading[last]
+        for r in range(scratch.listed):
+            rows[r] = <const char*> rows[r] + stride * hop
+
+
 cdef void begin_tile(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
     cdef const Recipe* recipe = call.recipe
     memset(scratch.kept, 0xff, call.layout.slots * sizeof(int64_t))
@@ -1791,7 +1852,7 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     cdef const Segment* inside
     cdef char* state
     cdef char* target
-    cdef bint quads, fetches, found_rows = False
+    cdef bint quads, fetches, gathers, found_rows = False
     cdef bint straight = (
         call.out_in_place and not call.streams
         and recipe.finish == NULL and recipe.widen == NULL and recipe.value.kernel.planes == 1
@@ -1806,6 +1867,7 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
     while inside < segments + found - 1 and (inside.first < 0 or inside.sources != NULL):
         inside = inside + 1
     fetches = recipe.overlapping and recipe.most_rows <= MOST_FETCHED and call.rows_in_place
+    gathers = gathers_alike(scratch, call, segments, found)
     begin_tile(scratch, call, first, outputs)
     seek(scratch, recipe, row)
     while row < end:
@@ -1830,6 +1892,15 @@ cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nog
             seek(scratch, recipe, row)
             found_rows = False
             continue
+        if gathers and scratch.listed == recipe.most_rows:
+            alike = rows_alike(scratch, call, inside, row, end)
+            if alike > 1:
+                write_alike(
+                    scratch, call, segments, found, inside, first, outputs, alike, fetches, straight,
+                )
+                row = row + alike
+                found_rows = False
+                continue
         if fetches and row + 1 < end:
             fetch_next(scratch, call, inside)
         fold_rows(scratch, call, segments, found)
