@@ -815,6 +815,23 @@ def test_large_images(name, dtype):
                 np.testing.assert_array_equal(pooled, expected)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("window", [(8, 8), (40, 9), "global"])
+def test_rows_asked_for_ahead_give_the_same_bits(window, dtype):
+    """Images larger than the caches are read another way; columns that lie apart never are."""
+    columns = 7001 if dtype == "uint8" else 1801
+    image = make_image(generator(dtype), (5003, columns), dtype, "everyday")
+    assert image.nbytes > 2**25
+    apart = np.repeat(image, 2, axis=1)[:, ::2]
+    arguments = {"window_shape": image.shape if window == "global" else window, "ceil_mode": False}
+    for reduction in ("max", "sum", "avg", "var", "lp"):
+        for workers in (1, 2):
+            pooled = skpool.pool(image, reduction=reduction, workers=workers, **arguments)
+            np.testing.assert_array_equal(
+                pooled, skpool.pool(apart, reduction=reduction, workers=2, **arguments), strict=True
+            )
+
+
 @pytest.mark.parametrize("name", [name for name in LARGE if name != "global"])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_samples_of_large_images(reduction, name):
