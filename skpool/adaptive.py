@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from . import containers, documents, merging, windows
-from .averages import as_doubles, averaged, checked_lazy_weights, checked_weights, counted_pixels
-from .backends import chunked, cpu, gpu, gpu_area
+from .averages import averaged, checked_lazy_weights, checked_weights, counted_pixels, device_weights
+from .backends import chunked, cpu, gpu, gpu_area, gpu_weights
 from .plan import axes_of, checked_channel_axis, make_plan
-from .pooling import Rules, checked_lazy_mask, pooled_by
+from .pooling import Rules, checked_lazy_mask, pooled_by, pooled_on_gpu
 from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
 from .windows import Bins, Sliding, Tables
@@ -141,11 +141,15 @@ def _area_average(kind, layout, image, reduction, parameters, **given):
         mask = None if rules.mask is None else checked_lazy_mask(rules.mask, image, plan.channel_axis)
         compute = functools.partial(_area_chunk, image.shape, plan.shape, rules.nan_policy)
         return chunked.run(compute, plan, image, mask, token=("area", rules.nan_policy))
+    axis = checked_channel_axis(rules.channel_axis, np.ndim(image))
+    lengths = {i: length for i, length in enumerate(np.shape(image)) if i != axis}
+    outputs = windows.bin_counts(layout[0], list(lengths.values()))
+    overlaps = {i: _Overlap(lengths[i], count) for i, count in zip(lengths, outputs, strict=True)}
+    if gpu.is_array(image):
+        shares = {i: overlap.shares() for i, overlap in overlaps.items() if not overlap.is_whole}
+        run = functools.partial(gpu_area.run, shares)
+        return pooled_on_gpu(kind, layout, image, "avg", {}, run=run, **rules._asdict())
     array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
-    axis = checked_channel_axis(rules.channel_axis, array.ndim)
-    spatial = [i for i in range(array.ndim) if i != axis]
-    outputs = windows.bin_counts(layout[0], [array.shape[i] for i in spatial])
-    overlaps = {i: _Overlap(array.shape[i], count) for i, count in zip(spatial, outputs, strict=True)}
     counts = pooled_by(kind, layout, array, "count", mask=mask, channel_axis=axis, workers=rules.workers)
     return averaged(*_area_totals(array, mask, overlaps, rules.workers), counts, image, *rules.of_average)
 
@@ -203,7 +207,7 @@ def _area_totals(array, mask, overlaps, workers):
     """Sums of samples times integers, and of these integers: one number if all samples count, else one for each bin."""
     if not array.size:
         shape = [overlaps[i].outputs if i in overlaps else n for i, n in enumerate(array.shape)]
-        return (gpu.empty(shape, np.float64, array) if gpu.is_array(array) else np.zeros(shape),) * 2
+        return (np.zeros(shape),) * 2
     totals = _area_sums(array, mask, overlaps, workers)
     if mask is not None:
         return totals, _area_sums(mask, None, overlaps, workers)
@@ -219,10 +223,6 @@ def _area_sums(array, mask, overlaps, workers):
         inner = windows.between(array.shape[axis], first + 1, np.maximum(last, first + 1))
         tables = tuple(inner if i == axis else windows.whole(n) for i, n in enumerate(array.shape))
         sums = pooled_by(Tables, (tables,), array, "sum", mask=mask, dtype=np.float64, fill_value=0, workers=workers)
-        if gpu.is_array(array):
-            gpu_area.add_shares(sums, array, mask, axis, (first, last, of_first, of_last))
-            array, mask = sums, None
-            continue
         sums *= overlap.outputs
         for place, share in ((first, of_first), (last, of_last)):
             shares = np.expand_dims(share, [i for i in range(array.ndim) if i != axis])
@@ -234,7 +234,7 @@ def _area_sums(array, mask, overlaps, workers):
         array, mask = sums, None
     if mask is not None:  # no axis was pooled
         array = np.where(mask, array, 0)
-    return as_doubles(array)
+    return array.astype(np.float64, copy=False)
 
 
 def _weighted_average(weights, kind, layout, image, reduction, parameters, **given):
@@ -250,6 +250,10 @@ def _weighted_average(weights, kind, layout, image, reduction, parameters, **giv
     axis = checked_channel_axis(rules.channel_axis, np.ndim(image))
     spatial = tuple(i for i in range(np.ndim(image)) if i != axis)
     slices = _slices_of_block(np.shape(image), spatial)
+    if gpu.is_array(image):
+        weights = device_weights(weights, image, axis, "weights")
+        run = functools.partial(gpu_weights.whole, weights, "weights", slices)
+        return pooled_on_gpu(kind, layout, image, "avg", {}, run=run, **rules._asdict())
     state = _weighted_sums(spatial, slices, rules.nan_policy, axis, rules.workers, image, weights, rules.mask)
     return _average_of_sums(rules._replace(channel_axis=axis), spatial[0], image, state)
 
@@ -268,13 +272,10 @@ def _weighted_sums(spatial, slices, nan_policy, channel_axis, workers, image, we
     array, mask = counted_pixels(image, mask, nan_policy, channel_axis)
     weights = checked_weights(weights, array, channel_axis, "weights")
     counted = weights > 0 if mask is None else mask & (weights > 0)
-    on_gpu = gpu.is_array(array)
     if not array.size:
-        shape = [length if i == channel_axis else 1 for i, length in enumerate(array.shape)]
-        return [], (gpu.arrays() if on_gpu else np).zeros(shape)
+        return [], np.zeros([length if i == channel_axis else 1 for i, length in enumerate(array.shape)])
     common = {"channel_axis": channel_axis, "workers": workers}
-    blocks = _sums_of_blocks_on_gpu if on_gpu else _sums_of_blocks
-    sums = blocks(array, weights, counted, spatial[0], slices, fill_value=0, **common)
+    sums = _sums_of_blocks(array, weights, counted, spatial[0], slices, fill_value=0, **common)
     return sums, pooled_by(Bins, (1,), array, "count", mask=counted, **common)
 
 
@@ -290,24 +291,13 @@ def _sums_of_blocks(array, weights, counted, along, slices, **common):
     return sums
 
 
-def _sums_of_blocks_on_gpu(array, weights, counted, along, slices, **common):
-    """The same, by windows that are blocks: one pair of all sums."""
-    begins = np.arange(0, array.shape[along], slices)
-    blocks = windows.between(array.shape[along], begins, np.append(begins[1:], array.shape[along]))
-    kept = common["channel_axis"]
-    tables = (blocks if i == along else windows.between(n, [0], [n]) for i, n in enumerate(array.shape) if i != kept)
-    layout = (tuple(tables),)
-    numbers = as_doubles(array) * weights, weights
-    return [[pooled_by(Tables, layout, each, "sum", mask=counted, **common) for each in numbers]]
-
-
 def _average_of_sums(rules, along, image, state):
     """The result for an image, of which only the type is looked at; blocks lie along an axis."""
     sums, counts = state
     totals = shares = counts * 0.0
     if sums:
         common = {"channel_axis": rules.channel_axis, "workers": rules.workers}
-        parts = sums[0] if len(sums) == 1 else (np.concatenate(each, axis=along) for each in zip(*sums, strict=True))
+        parts = (np.concatenate(each, axis=along) for each in zip(*sums, strict=True))
         totals, shares = (pooled_by(Bins, (1,), each, "sum", **common) for each in parts)
     return averaged(totals, shares, counts, image, *rules.of_average)
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from . import containers, documents, windows
-from .averages import as_doubles, averaged, checked_lazy_weights, checked_weights, counted_pixels
-from .backends import chunked, gpu
+from .averages import averaged, checked_lazy_weights, checked_weights, counted_pixels, device_weights
+from .backends import chunked, gpu, gpu_weights
 from .plan import axes_of, checked_channel_axis, checked_image_dtype, make_plan
-from .pooling import Rules, check_out, checked_lazy_mask, dtype_of, pool, pooled_by, unwrapped
+from .pooling import Rules, check_out, checked_lazy_mask, dtype_of, pool, pooled_by, pooled_on_gpu, unwrapped
 from .reductions import WEIGHTED_AVG, as_float
 from .windows import Sliding, Tables, Taps
 
@@ -151,6 +151,10 @@ def _with_image_weights(image, image_weights, weighted, unweighted, **given):
         return containers.labelled(pooled, image, axes_of(image.shape, rules.channel_axis, weighted))
     if containers.is_lazy(image):
         return _with_image_weights_lazily(containers.checked_lazy(image), image_weights, weighted, unweighted, rules)
+    if gpu.is_array(image):
+        weights = device_weights(image_weights, image, rules.channel_axis, "image_weights")
+        run = functools.partial(gpu_weights.windowed, weights, "image_weights", rules.cval)
+        return pooled_on_gpu(type(weighted), weighted, image, "avg", {}, run=run, **rules._asdict())
     array, mask = counted_pixels(image, rules.mask, rules.nan_policy, rules.channel_axis)
     make_plan(array.shape, array.dtype, "avg", weighted, **rules.of_plan)
     weights = checked_weights(image_weights, array, rules.channel_axis, "image_weights")
@@ -158,8 +162,7 @@ def _with_image_weights(image, image_weights, weighted, unweighted, **given):
     common = {"channel_axis": rules.channel_axis, "workers": rules.workers}
     counts = pooled_by(type(unweighted), unweighted, array, "count", mask=used, **common)
     with np.errstate(invalid="ignore", over="ignore"):
-        numbers = as_doubles(array) if gpu.is_array(array) else array
-        products = np.where(used, np.multiply(numbers, weights, dtype=np.float64), 0)
+        products = np.where(used, np.multiply(array, weights, dtype=np.float64), 0)
     averages = [
         pooled_by(type(weighted), weighted, pixels, "avg", cval=value, **common)
         for pixels, value in ((products, rules.cval), (np.where(used, weights, 0), 1))

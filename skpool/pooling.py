@@ -173,7 +173,7 @@ def pooled_by(
         if containers.is_labelled(image):
             return _labelled(kind, layout, image, reduction, reduction_parameters, mask, **given)
         if gpu.is_array(image):
-            return _on_gpu(kind, layout, image, reduction, reduction_parameters, mask, **given)
+            return pooled_on_gpu(kind, layout, image, reduction, reduction_parameters, mask, **given)
         masked_array, lazy = isinstance(image, np.ma.MaskedArray), containers.is_lazy(image)
         image, mask = unwrapped(image, mask, channel_axis, lazy=True)
     return_indices = bool(reduction_parameters) and taken_return_indices(reduction, reduction_parameters)
@@ -315,8 +315,14 @@ def _counts_nan(plan, image, mask, workers):
     return bool((_counts(plan, image, mask, workers, True) != _counts(plan, image, mask, workers, False)).any())
 
 
-def _on_gpu(kind, layout, image, reduction, parameters, mask, *, channel_axis, dtype, out, workers, **rules):
-    """`pooled_by` for an array on a GPU; the result is there, too."""
+def pooled_on_gpu(
+    kind, layout, image, reduction, parameters, mask, *, channel_axis, dtype, out, workers, run=gpu.run, **rules
+):
+    """`pooled_by` for an array on a GPU; the result is there, too.
+
+    `run` is called as `gpu.run`, with the plan and checked arrays. It raises an error where NaN counts that must not,
+    after it has written to `out`: to look first would take as long again.
+    """
     image = gpu.as_array(image)
     return_indices = taken_return_indices(reduction, parameters)
     check_workers(workers)
@@ -332,7 +338,6 @@ def _on_gpu(kind, layout, image, reduction, parameters, mask, *, channel_axis, d
     if mask is not None:
         mask = checked_device_mask(mask, image, plan.channel_axis)
         mask_strides = shaped_as(_standing(mask), image, plan.channel_axis, "mask").strides
-    run = functools.partial(gpu.run, mask=mask, mask_strides=mask_strides)
     if out is not None:
         check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
     if places is not None:
@@ -341,13 +346,8 @@ def _on_gpu(kind, layout, image, reduction, parameters, mask, *, channel_axis, d
         places = gpu.empty(plan.shape, np.int64, image)
     if any(array is not None and array.device != image.device for array in (out, places)):
         raise ValueError("`out` must be on the device of the image, got another")
-    gpu.kernels_of(plan, return_indices)
-    if rules["nan_policy"] == "raise" and plan.image_dtype.kind == "f" and image.size:
-        # This is where the device is waited for.
-        numbers, all_samples = run(plan.counting(True), image), run(plan.counting(False), image)
-        if bool((numbers != all_samples).any()):
-            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
-    result = run(plan, image, out=out, places=places)
+    arrays = {"mask": mask, "mask_strides": mask_strides, "out": out, "places": places}
+    result = run(plan, image, **arrays, raises=rules["nan_policy"] == "raise")
     return (result, places) if return_indices else result
 
 

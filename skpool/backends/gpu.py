@@ -6,7 +6,7 @@ results are equal bit for bit. A kernel is a template; its instance is named by 
 and strides included, is one block of words, uploaded once and kept for each device.
 
 CuPy is imported when there is an array on a GPU, never before. Nothing here waits for the device. What is not of
-windows has files of its own: `gpu_boxes`, `gpu_labels`, `gpu_unpool`, `gpu_corners`, `gpu_area`.
+windows has files of its own: `gpu_boxes`, `gpu_labels`, `gpu_unpool`, `gpu_corners`, `gpu_area`, `gpu_weights`.
 """
 
 from __future__ import annotations
@@ -48,13 +48,16 @@ MOST_PARTED_OUTPUTS = 2**15
 PART = 32
 
 
-#: Windows are folded in two passes where that reads so many times less, and where so many elements of the result keep a
-#: device busy in each. A sample costs more than a node of the workspace, but that must be written first. Not measured.
+#: Windows are folded in tiles, down and then across, where that reads so many times less, and where there are so many
+#: elements of the result. A sample costs more than a node of the workspace, but that is written first. Not measured.
 CROSSED_FROM = 3
 LEAST_CROSSED = 2**10
 
-#: Bytes of the workspace of two passes. More are worked through in bands of rows, each with launches of its own.
-MOST_SPACE = 2**30
+#: Elements of a tile, and the most channels; and the most tiles that are worked on at a time: blocks of threads that
+#: fill a device, each with room for the nodes of one tile.
+TILE = 2**10
+MOST_GROUP = 32
+MOST_BLOCKS = 2**10
 
 #: Reductions of windows of 2 x 2 that are read in vectors: those that take less time than their pixels take to come.
 QUADS = ("max", "min", "range", "sum", "avg", "var", "std")
@@ -316,8 +319,7 @@ def kernels_of(plan, indices=False, counted=True, width=None):
     if is_crossed(plan):
         entry = node if counted else state
         tail = f"{columns}, {levels}, {entry}, {'true' if counted else 'false'}"
-        names = (f"skpool::fold_down<{reduction}, {tail}>", f"skpool::fold_across<{reduction}, {out}, {tail}>")
-        return Kernels("passes.cu", names, entry)
+        return Kernels("tiles.cu", (f"skpool::pool_tiles<{reduction}, {out}, {tail}>",), entry)
     return Kernels("pool.cu", (f"skpool::pool<{reduction}, {out}, {columns}, {levels}>",))
 
 
@@ -341,19 +343,32 @@ def is_parted(plan):
     return few and not is_crossed(plan)
 
 
-def _positions(axis):
-    """From the first tap of the first window to the last tap of the last one."""
-    return (axis.outputs - 1) * axis.stride + (axis.most_taps - 1) * axis.step + 1
+def _positions(axis, outputs):
+    """From the first tap of a window to the last tap of the last one of so many neighbours."""
+    return (outputs - 1) * axis.stride + (axis.most_taps - 1) * axis.step + 1
+
+
+def tiling(plan):
+    """The tiles of a plan, the columns and channels of one, and the positions under it.
+
+    A tile is so long that its neighbours look at no more than half as much again.
+    """
+    columns, channels = columns_and_channels(plan)
+    along, channels = plan.axes[columns], channels or 1
+    group = min(channels, MOST_GROUP)
+    tile = min(max(-(-TILE // group), 2 * _positions(along, 1) // along.stride), along.outputs)
+    tiles = math.prod(plan.shape[:columns]) * -(-along.outputs // tile) * -(-channels // group)
+    return tiles, {"tile": tile, "group": group, "positions": _positions(along, tile)}
 
 
 def is_crossed(plan):
-    """Whether windows are folded in two passes: where that reads much less than one thread for each would."""
+    """Whether windows are folded down and then across: where that reads much less than one thread for each would."""
     columns = columns_and_channels(plan)[0]
     along = plan.axes[columns]
     if plan.taps is not None or not along.is_even or math.prod(plan.shape) < LEAST_CROSSED:
         return False
     rows = math.prod(axis.most_taps for axis in plan.axes[:columns])
-    reads = rows * _positions(along) / along.outputs + along.most_taps
+    reads = rows * _positions(along, along.outputs) / along.outputs + along.most_taps
     return rows * along.most_taps >= CROSSED_FROM * reads
 
 
@@ -430,10 +445,11 @@ def _kernel(file, names, number, device):
 AXIS = (
     *("length", "outputs", "taps", "stride", "step", "before", "after", "ignores"),
     *("start", "sizes", "outside_before", "outside_after"),
-    *("image", "mask", "out", "places"),
+    *("image", "mask", "out", "places", "weights"),
 )
 PLAN = (
-    *("outputs", "minimum", "omits", "taps", "taps_found", "part", "parts", "positions", "channels"),
+    *("outputs", "minimum", "omits", "raises", "taps", "taps_found", "part", "parts"),
+    *("positions", "tile", "group", "channels"),
     *("low", "high", "weight", "treats_apart", "apart", "fill", "constant"),
     *("first", "second", "divisor", "safe", "least"),
 )
@@ -496,7 +512,7 @@ def _parts(plan, columns):
     return -(-math.prod(axis.most_taps for axis in plan.axes[:columns]) // PART)
 
 
-def words_of(plan, indices, strides):
+def words_of(plan, indices, strides, raises=False, more=()):
     """The words of a plan for arrays of some strides.
 
     Parameters
@@ -504,7 +520,11 @@ def words_of(plan, indices, strides):
     plan : skpool.plan.Plan
     indices : bool
     strides : tuple of tuple of int
-        Of the image, the mask, the result and the indices, in bytes; empty where there is none.
+        Of the image, the mask, the result, the indices and the weights of pixels, in bytes; empty where there is none.
+    raises : bool
+        Whether the alarm is raised where NaN counts.
+    more : mapping
+        Other fields of the plan.
 
     Returns
     -------
@@ -516,7 +536,7 @@ def words_of(plan, indices, strides):
     words = Words(len(PLAN) + len(AXIS) * (columns + 2))
     for a in range(columns + 2):
         named = {
-            name: array[a] if a < len(axes) else 0 for name, array in zip(AXIS[-4:], strides, strict=True) if array
+            name: array[a] if a < len(axes) else 0 for name, array in zip(AXIS[-5:], strides, strict=True) if array
         }
         if a < len(axes):
             words.write(AXIS, len(PLAN) + len(AXIS) * a, axis_values(words, axes[a], named))
@@ -526,14 +546,17 @@ def words_of(plan, indices, strides):
         "outputs": math.prod(plan.shape),
         "minimum": plan.min_count,
         "omits": int(plan.omit_nan),
+        "raises": int(raises),
         "fill": word_of(plan.fill_value, plan.dtype),
         "constant": word_of(plan.cval, plan.image_dtype),
         **parameters_of(plan, recipe),
         "part": PART,
         "parts": _parts(plan, columns),
-        "positions": _positions(axes[columns]) if is_crossed(plan) else axes[columns].most_taps,
+        "positions": axes[columns].most_taps,
         "channels": columns + 1,
     }
+    if is_crossed(plan):
+        values |= tiling(plan)[1]
     if plan.taps is not None or plan.nearest_first:
         window = tuple(axis.most_taps for axis in axes)
         taps = tuple(ordered_taps(plan).T)
@@ -542,7 +565,7 @@ def words_of(plan, indices, strides):
             values["weight"] = words.table(plan.taps.weight[taps])
     if recipe.order is not None:
         values |= _values_of_order(words, plan, recipe)
-    words.write(PLAN, 0, values)
+    words.write(PLAN, 0, values | dict(more))
     return words.array()
 
 
@@ -592,14 +615,52 @@ def kept_words(words, device):
 
 
 @functools.lru_cache(maxsize=512)
-def _table(plan, indices, strides, device):
-    return Table(words_of(plan, indices, strides))
+def kept_bytes(numbers, device):
+    """Integers of 64 bits, or floats, on a device, by their bytes."""
+    return Table(np.frombuffer(numbers, np.int64))
+
+
+@functools.lru_cache(maxsize=512)
+def _table(plan, *arguments):
+    """The words of a plan, also if another one has had the same."""
+    *given, device = arguments
+    return kept_bytes(words_of(plan, *given).tobytes(), device)
+
+
+# --- the workspace of a call
+
+
+#: A pointer to nothing.
+NOTHING = np.uint64(0)
+
+#: Words of `Alarm` of windows.cuh.
+ALARM = 2
+
+
+def workspace(words, raises, like):
+    """So many words on the device of an array, and an alarm that is off; or nothing in place of either."""
+    if not (words or raises):
+        return NOTHING, NOTHING
+    space = empty((words + ALARM * raises,), np.int64, like)
+    if not raises:
+        return space, NOTHING
+    alarm = space[words:]
+    alarm.fill(0)  # by the driver, in stream order
+    return space, alarm
+
+
+def heed(alarm):
+    """Wait for the device, raise an error if NaN has counted, and tell whether weights were wrong."""
+    nan, weights = alarm.get().tolist()
+    if nan:
+        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+    return bool(weights)
 
 
 # --- one call
 
 
-def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
+def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None, raises=False):
     """Compute a plan on the device of the image, on the current stream.
 
     Parameters
@@ -612,6 +673,8 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
         Those of the mask as broadcast to the image; its own if None.
     out, places : cupy.ndarray or None
         Where the result and the indices go. `out` is made if None; without `places` there are no indices.
+    raises : bool
+        Whether to wait for the device, and raise an error if NaN counts.
 
     Returns
     -------
@@ -619,6 +682,7 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
         The result, `out` if it was given.
     """
     indices = places is not None
+    raises &= plan.image_dtype.kind == "f"
     kernels_of(plan, indices)  # or an error, before any work
     if out is None:
         out = empty(plan.shape, plan.dtype, image)
@@ -631,25 +695,31 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None):
                 places.fill(-1)
             return out
         masks = () if mask is None else (mask.strides if mask_strides is None else mask_strides)
-        strides = (image.strides, masks, out.strides, places.strides if indices else ())
-        plain = not (indices or plan.omit_nan or mask is not None)
+        strides = (image.strides, masks, out.strides, places.strides if indices else (), ())
+        plain = not (indices or plan.omit_nan or raises or mask is not None)
         width = width_of_vectors(plan, image, out) if plain else None
         kernels = kernels_of(plan, indices, mask is not None or plan.omit_nan, width)
         device = image.device.id
-        table = _table(plan, indices, strides, device).ready()
-        inputs = (image, NOTHING if mask is None else mask)
+        table = _table(plan, indices, strides, raises, device).ready()
+        space, alarm = workspace(ROOMS.get(kernels.file, _no_room)(plan, kernels), raises, out)
+        inputs = (image, NOTHING if mask is None else mask, alarm)
         outputs = (out, places if indices else NOTHING, table)
         launch = functools.partial(launch_kernel, kernels.file, kernels.names, device)
-        LAUNCHERS.get(kernels.file, _whole)(plan, kernels, launch, inputs, outputs)
+        LAUNCHERS.get(kernels.file, _whole)(plan, kernels, launch, inputs, space, outputs)
+        if raises:
+            heed(alarm)
     return out
 
 
-def _whole(plan, kernels, launch, inputs, outputs):
+# --- how kernels are launched, and the words of their workspace
+
+
+def _whole(plan, kernels, launch, inputs, space, outputs):
     """A thread for each element of the result."""
     launch(0, outputs[0].size, (*inputs, *outputs))
 
 
-def _by_quads(plan, kernels, launch, inputs, outputs):
+def _by_quads(plan, kernels, launch, inputs, space, outputs):
     """A thread for some neighbours."""
     columns, channels = columns_and_channels(plan)
     out = outputs[0]
@@ -661,37 +731,39 @@ def _by_quads(plan, kernels, launch, inputs, outputs):
         launch(0, rows * -(-along // kernels.each), (*inputs, *outputs))
 
 
-def _by_parts(plan, kernels, launch, inputs, outputs):
-    """A thread for each part of a window, then a block of threads for each element."""
+def _parts_of_all(plan):
     columns = columns_and_channels(plan)[0]
-    out, _, table = outputs
-    items = out.size * _parts(plan, columns) * plan.axes[columns].most_taps
-    space = empty((items * kernels.each // 8,), np.uint64, out)
-    launch(0, items, (*inputs, space, table))
-    launch(1, out.size * THREADS, (*inputs, space, *outputs))
+    return math.prod(plan.shape) * _parts(plan, columns) * plan.axes[columns].most_taps
 
 
-def _by_passes(plan, kernels, launch, inputs, outputs):
-    """A thread for each position along the columns, then one for each element."""
-    columns, channels = columns_and_channels(plan)
-    out, _, table = outputs
-    of_row = _positions(plan.axes[columns]) * (channels or 1)
-    rows = math.prod(out.shape[:columns])
-    band = min(max(MOST_SPACE // (of_row * kernels.each), 1), rows)
-    space = empty((-(-band * of_row * kernels.each // 8),), np.uint64, out)
-    for begin in range(0, rows, band):
-        count = min(band, rows - begin)
-        some = np.int64(begin), np.int64(count)
-        launch(0, count * of_row, (*inputs, space, table, *some))
-        launch(1, out.size // rows * count, (*inputs, space, *outputs, *some))
+def _by_parts(plan, kernels, launch, inputs, space, outputs):
+    """A thread for each part of a window, then a block of threads for each element."""
+    launch(0, _parts_of_all(plan), (*inputs, space, outputs[-1]))
+    launch(1, outputs[0].size * THREADS, (*inputs, space, *outputs))
 
 
-#: How kernels are launched, where not by a thread for each element, by their file.
-LAUNCHERS = {"quads.cu": _by_quads, "parts.cu": _by_parts, "passes.cu": _by_passes}
+def _by_tiles(plan, kernels, launch, inputs, space, outputs):
+    """A block of threads for each tile, or for some."""
+    tiles = tiling(plan)[0]
+    launch(0, min(tiles, MOST_BLOCKS) * THREADS, (*inputs, space, *outputs, np.int64(tiles)))
 
 
-#: A pointer to nothing.
-NOTHING = np.uint64(0)
+def _no_room(plan, kernels):
+    return 0
+
+
+def _room_of_parts(plan, kernels):
+    return _parts_of_all(plan) * kernels.each // 8
+
+
+def _room_of_tiles(plan, kernels):
+    tiles, sizes = tiling(plan)
+    return -(-(min(tiles, MOST_BLOCKS) * sizes["positions"] * sizes["group"] * kernels.each) // 8)
+
+
+#: By the file of a kernel; others have no workspace, and a thread for each element.
+LAUNCHERS = {"quads.cu": _by_quads, "parts.cu": _by_parts, "tiles.cu": _by_tiles}
+ROOMS = {"parts.cu": _room_of_parts, "tiles.cu": _room_of_tiles}
 
 
 def launch_kernel(file, names, device, number, threads, arguments):

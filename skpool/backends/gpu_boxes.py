@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 
@@ -14,10 +13,10 @@ from .gpu import (
     AXIS,
     PLAN,
     STRUCTS,
-    Table,
     Words,
     arrays,
     empty,
+    kept_bytes,
     kept_words,
     launch_kernel,
     parameters_of,
@@ -126,12 +125,7 @@ def _edges_on(edges, device):
     """Edges on a device: those of the same boxes are kept, if they are few, and others sent, without waiting."""
     if edges.nbytes > MOST_KEPT:
         return arrays().asarray(edges)
-    return _kept_edges(edges.tobytes(), device).ready()
-
-
-@functools.lru_cache(maxsize=64)
-def _kept_edges(numbers, device):
-    return Table(np.frombuffer(numbers).reshape(-1, 4))
+    return kept_bytes(edges.tobytes(), device).ready()
 
 
 def _most_entries(rule, edges, output_shape, shape):

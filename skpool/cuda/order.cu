@@ -308,11 +308,12 @@ template <bool Sorts, class Row, int Capacity> struct Gathered { typedef Sorted<
 template <class Row, int Capacity> struct Gathered<false, Row, Capacity> { typedef InTurn<Row, Capacity> type; };
 
 template <class R, class Out, int Leading, int Capacity>
-__global__ void order(const char* image, const char* mask, char* out, char*, const Plan* words) {
+__global__ void order(const char* image, const char* mask, Alarm* alarm, char* out, char*, const Plan* words) {
     typedef typename R::Natural Natural;
     const Plan& plan = *words;
+    const Input input = {image, mask, alarm};
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
-        Window<typename R::Pixel, Leading> window(plan, image, mask, i);
+        Window<typename R::Pixel, Leading> window(plan, input, i);
         typename Gathered<R::sorts, typename R::Row, Capacity>::type samples;
         collect(samples, window);
         Natural value = Natural();

@@ -23,15 +23,16 @@ template <class R, int Words> struct Parts {
 };
 
 template <class R, int Leading, int Words>
-__global__ void fold_parts(const char* image, const char* mask, char* space, const Plan* words) {
+__global__ void fold_parts(const char* image, const char* mask, Alarm* alarm, char* space, const Plan* words) {
     const Plan& plan = *words;
+    const Input input = {image, mask, alarm};
     R reduction(plan);
     int64 channels = plan.axes[Leading + 1].outputs, items = plan.outputs * plan.parts * plan.positions;
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < items; i += (int64) gridDim.x * blockDim.x) {
         int64 channel, column, part, rest = divided(i, channels, &channel);
         rest = divided(rest, plan.positions, &column);
         int64 cell = divided(rest, plan.parts, &part), first = part * plan.part;
-        Window<typename R::Pixel, Leading> window(plan, image, mask, cell * channels + channel);
+        Window<typename R::Pixel, Leading> window(plan, input, cell * channels + channel);
         if (first >= window.rows || column >= window.columns().taps) continue;
         int64 stop = first + plan.part < window.rows ? first + plan.part : window.rows;
         bool exists = column >= window.columns().first && column < window.columns().stop;
@@ -42,16 +43,17 @@ __global__ void fold_parts(const char* image, const char* mask, char* space, con
 
 template <class R, class Out, int Leading, int Words>
 __global__ void join_parts(
-    const char* image, const char* mask, char* space, char* out, char* places, const Plan* words
+    const char* image, const char* mask, Alarm* alarm, char* space, char* out, char* places, const Plan* words
 ) {
     typedef Node<typename R::State> Folded;
     __shared__ Folded nodes[THREADS];
     __shared__ double tops[THREADS];
     const Plan& plan = *words;
+    const Input input = {image, mask, alarm};
     R reduction(plan);
     for (int64 i = blockIdx.x; i < plan.outputs; i += gridDim.x) {
         int64 channel, cell = divided(i, plan.axes[Leading + 1].outputs, &channel);
-        Window<typename R::Pixel, Leading> window(plan, image, mask, i);
+        Window<typename R::Pixel, Leading> window(plan, input, i);
         Parts<R, Words> parts(plan, cell, channel);
         int64 columns = window.columns().taps, run = 1, found;
         while (run * THREADS < columns) run *= 2;

@@ -8,11 +8,14 @@
 namespace skpool {
 
 template <class R, class Out, int Leading, int Depth>
-__global__ void pool(const char* image, const char* mask, char* out, char* places, const Plan* words) {
+__global__ void pool(
+    const char* image, const char* mask, Alarm* alarm, char* out, char* places, const Plan* words
+) {
     const Plan& plan = *words;
+    const Input input = {image, mask, alarm};
     R reduction(plan);
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
-        Window<typename R::Pixel, Leading> window(plan, image, mask, i);
+        Window<typename R::Pixel, Leading> window(plan, input, i);
         pool_window<R, Out, Depth>(reduction, window, out, places);
     }
 }

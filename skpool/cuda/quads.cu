@@ -56,7 +56,7 @@ template <class Pixel> struct Quad {
     DEVICE bool masked() const { return false; }
     DEVICE Run columns() const { return Run{0, 0, 2, 2, true}; }
     DEVICE int64 line(int64 row) const { return row; }
-    DEVICE Sample<Row> sample(int64 row, int64 tap) const { return Sample<Row>{true, values[row][tap], 2 * row + tap, -1}; }
+    DEVICE Sample<Row> sample(int64 row, int64 tap) const { return Sample<Row>{true, values[row][tap], 2 * row + tap, -1, true, 1}; }
 };
 
 template <class R, int Depth, class Pixel>
@@ -68,7 +68,7 @@ constexpr int least(int a, int b) { return a < b ? a : b; }
 
 // A thread makes `Each` pixels of `Channels` channels; 0: `Each` of the channels of a pixel, which has a multiple of them.
 template <class R, class Out, int Leading, int Each, int Channels, int Width>
-__global__ void pool_quads(const char* image, const char*, char* out, char* places, const Plan* words) {
+__global__ void pool_quads(const char* image, const char*, Alarm*, char* out, char* places, const Plan* words) {
     typedef typename R::Pixel Pixel;
     enum {
         RUN = Each * (Channels ? Channels : 1),  // elements that a thread makes
@@ -105,7 +105,7 @@ __global__ void pool_quads(const char* image, const char*, char* out, char* plac
             int64 first = (cell * columns.outputs + column) * channels.outputs + channel;
             int64 found = (stop < columns.outputs ? stop : columns.outputs) - column;
             for (int64 k = 0; k < found * (RUN / SPAN); k++) {
-                pool_window<R, Out, 2>(reduction, Window<Pixel, Leading>(plan, image, 0, first + k), out, places);
+                pool_window<R, Out, 2>(reduction, Window<Pixel, Leading>(plan, Input{image}, first + k), out, places);
             }
             continue;
         }

@@ -17,16 +17,18 @@ struct Axis {
     int64 start, sizes;             // tables, of windows that are not evenly spaced: first sample, and how many
     int64 outside_before;           // tables of what positions -1, -2, ... hold,
     int64 outside_after;            // and positions length, length + 1, ...
-    int64 image, mask, out, places; // bytes from one element to the next
+    int64 image, mask, out, places, weights; // bytes from one element to the next
 };
 
 struct Plan {
     int64 outputs;                  // elements of the result
     int64 minimum;                  // samples that a window must count
     int64 omits;                    // NaN counts as masked
+    int64 raises;                   // NaN must not count, or the alarm is raised
     int64 taps, taps_found;         // table of the places of a footprint's taps in the window, and how many
     int64 part, parts;              // of windows cut into parts: rows of a part, and parts
-    int64 positions;                // columns of a window; of windows in two passes, under all those of a row
+    int64 positions;                // columns of a window; of windows in tiles, under all those of a tile
+    int64 tile, group;              // of windows in tiles: columns of the result, and channels
     int64 channels;                 // number of the last axis
     int64 low, high, weight;        // tables of ranks and weights by count
     int64 treats_apart;             // `apart` is a sample that is treated apart
@@ -93,24 +95,46 @@ template <class Row> struct Sample {
     Row value;
     int64 place;                    // in the window, row by row
     int64 index;                    // in the image, row by row; -1: padding
+    bool exists;                    // whether it counts or not
+    double weight;                  // of its pixel
 };
 
+// What is wrong with an image, for the host to look at: NaN that counts where none may, and weights.
+struct Alarm {
+    int64 nan, weights;
+};
+
+// Weights of pixels: those that may be, and none.
+struct Unweighted {};
+template <class Weight> DEVICE double weight_at(const char* weights, Alarm* alarm) {
+    double weight = (double) Stored<Weight>::read(*(const Weight*) weights);
+    if (!(weight >= 0) || is_infinite(weight)) alarm->weights = 1;
+    return weight;
+}
+template <> DEVICE double weight_at<Unweighted>(const char*, Alarm*) { return 1; }
+
 struct Line {                       // one row of samples of the image
-    int64 image, mask;              // bytes from the first element
+    int64 image, mask, weights;     // bytes from the first element
     int64 number, place;
     bool constant, absent;
 };
 
-template <class Pixel, int Leading> struct Window {
-    typedef typename Stored<Pixel>::row Row;
-    const Plan& plan;
+// The arrays that windows look at.
+struct Input {
     const char* image;
     const char* mask;               // or NULL
+    Alarm* alarm;                   // or NULL: NaN may be
+    const char* weights;            // of pixels, where these have some
+};
+
+template <class Pixel, int Leading, class Weight = Unweighted> struct Window {
+    typedef typename Stored<Pixel>::row Row;
+    const Plan& plan;
+    const Input input;
     Run runs[Leading + 1];
     int64 rows, channel, out, places;
 
-    DEVICE Window(const Plan& plan, const char* image, const char* mask, int64 output)
-        : plan(plan), image(image), mask(mask) {
+    DEVICE Window(const Plan& plan, const Input& input, int64 output) : plan(plan), input(input) {
         int64 rest, at;
         output = divided(output, plan.axes[Leading + 1].outputs, &channel);
         out = channel * plan.axes[Leading + 1].out;
@@ -128,7 +152,7 @@ template <class Pixel, int Leading> struct Window {
         }
     }
 
-    DEVICE bool masked() const { return mask != 0 || plan.omits; }
+    DEVICE bool masked() const { return input.mask != 0 || plan.omits; }
 
     // Go so many positions on, along the columns.
     DEVICE void move(int64 positions) { runs[Leading].start += positions; }
@@ -143,6 +167,7 @@ template <class Pixel, int Leading> struct Window {
         source = source < 0 ? 0 : source;
         line.image += source * axis.image;
         line.mask += source * axis.mask;
+        line.weights += source * axis.weights;
         line.number += source * scale;
         line.place += tap * place_scale;
         scale *= axis.length;
@@ -151,7 +176,7 @@ template <class Pixel, int Leading> struct Window {
 
     // Row number `row` of those that the window has, through all leading axes.
     DEVICE Line line(int64 row) const {
-        Line line = {0, 0, 0, 0, false, false};
+        Line line = {0, 0, 0, 0, 0, false, false};
         int64 scale = 1, place_scale = 1, tap;
 #pragma unroll
         for (int a = Leading - 1; a >= 0; a--) {
@@ -169,18 +194,24 @@ template <class Pixel, int Leading> struct Window {
         int64 source = source_of(plan, axis, columns().start + tap * axis.step);
         found.place = line.place * axis.taps + tap;
         found.index = -1;
-        found.counts = !(line.absent || source == ABSENT);
+        found.counts = found.exists = !(line.absent || source == ABSENT);
+        found.weight = 1;
         if (line.constant || source < 0) {
             found.value = Stored<Pixel>::read(from_word<Pixel>(plan.constant));
         } else {
             found.index = (line.number * axis.length + source) * channels.length + channel;
             found.value = Stored<Pixel>::read(
-                *(const Pixel*) (image + line.image + source * axis.image + channel * channels.image));
-            if (mask) {
-                found.counts &= *(const uint8*) (mask + line.mask + source * axis.mask + channel * channels.mask) != 0;
+                *(const Pixel*) (input.image + line.image + source * axis.image + channel * channels.image));
+            if (input.mask) {
+                int64 masked = line.mask + source * axis.mask + channel * channels.mask;
+                found.counts &= *(const uint8*) (input.mask + masked) != 0;
             }
+            int64 weighed = line.weights + source * axis.weights + channel * channels.weights;
+            found.weight = weight_at<Weight>(input.weights + weighed, input.alarm);
         }
         if (plan.omits) found.counts &= !is_nan(found.value);
+        if (input.alarm && plan.raises && found.counts && is_nan(found.value)) input.alarm->nan = 1;
+        found.counts &= found.weight > 0;
         return found;
     }
 
@@ -195,7 +226,7 @@ template <class Pixel, int Leading> struct Window {
 
     // The sample at a place in the window, whether it exists or not.
     DEVICE Sample<Row> sample_at(int64 place) const {
-        Line line = {0, 0, 0, 0, false, false};
+        Line line = {0, 0, 0, 0, 0, false, false};
         int64 scale = 1, place_scale = 1, column, tap;
         place = divided(place, plan.axes[Leading].taps, &column);
 #pragma unroll

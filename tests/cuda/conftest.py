@@ -20,11 +20,11 @@ FEWER = {
     "test_whole_images_with_weights": 1,
     "test_pixels_with_weights": 1,
     "test_quads": 2,
-    "test_two_passes": 2,
+    "test_tiles": 2,
     "test_large_windows_that_overlap": 2,
 }
 #: Files of which no test compiles a kernel, and so all run.
-CHEAP = ("test_standin.py",)
+CHEAP = ("test_standin.py", "test_gpu_launches.py")
 
 
 def pytest_collection_modifyitems(config, items):

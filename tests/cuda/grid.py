@@ -69,7 +69,7 @@ def fits(image, keywords):
 CAPTURED = {
     "windows": lambda image: skpool.max_pool(image, 3, stride=2, return_indices=True),
     "quads": skpool.max_pool,
-    "passes": lambda image: skpool.avg_pool(image, 9, stride=1, nan_policy="omit"),
+    "tiles": lambda image: skpool.avg_pool(image, 9, stride=1, nan_policy="omit"),
     "averages": lambda image: skpool.avg_pool(image, 3, padding=1, nan_policy="omit"),
     "parts": lambda image: skpool.global_pool(image, "std"),
     "order": lambda image: skpool.median_pool(image, 3),

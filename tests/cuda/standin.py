@@ -28,6 +28,10 @@ GUARD_BYTE = 0xA5
 
 #: NumPy's functions that may be called with arrays on a device, which hand them over to CuPy's of the same name.
 FUNCTIONS = ("broadcast_to", "concatenate", "expand_dims", "moveaxis", "ndim", "shape", "where")
+
+#: Those that give views.
+VIEWS = ("broadcast_to", "expand_dims", "moveaxis")
+
 UFUNCS = (
     *("not_equal", "greater_equal", "greater", "less", "multiply", "divide", "subtract"),
     *("bitwise_and", "invert", "isfinite", "isnan"),
@@ -35,7 +39,10 @@ UFUNCS = (
 
 
 class Log:
-    """What has been done since `clear`: launches, waits for the device, new arrays and which of them were uploaded."""
+    """What has been done since `clear`: launches, waits for the device, new arrays and which of them were uploaded.
+
+    Launches are pairs of a kernel's name and its grid; those of CuPy's own kernels have None for the latter.
+    """
 
     def __init__(self):
         self.backwards = False  # the order of threads and blocks
@@ -43,6 +50,10 @@ class Log:
 
     def clear(self):
         self.launches, self.waits, self.allocations, self.uploads = [], 0, 0, 0
+
+    def launch_own(self, name):
+        """Note a launch of a kernel of CuPy's."""
+        self.launches.append((name, None))
 
 
 log = Log()
@@ -87,24 +98,32 @@ class ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
 
     def __getitem__(self, index):
-        if isinstance(index, ndarray):  # a copy
+        if isinstance(index, ndarray):
+            log.launch_own("take")
             return ndarray(self._host[index._host])
         return ndarray(np.asarray(self._host[index]), self._memory)
 
     def __setitem__(self, index, value):
+        log.launch_own("copy")
         self._host[index] = _host(value)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **keywords):
         if ufunc.__name__ not in UFUNCS or any(isinstance(value, np.ndarray) for value in inputs):
             return NotImplemented  # CuPy computes with its own arrays and with scalars, and with nothing else
+        log.launch_own(ufunc.__name__)
         return ndarray(np.asarray(getattr(ufunc, method)(*map(_host, inputs), **keywords)))
 
     def __array_function__(self, function, types, args, keywords):
         if function.__name__ not in FUNCTIONS:
             return NotImplemented
-        args = [tuple(map(_host, arg)) if isinstance(arg, list | tuple) else _host(arg) for arg in args]
-        result = function(*args, **keywords)
-        return ndarray(result) if isinstance(result, np.ndarray) else result
+        hosts = [tuple(map(_host, arg)) if isinstance(arg, list | tuple) else _host(arg) for arg in args]
+        result = function(*hosts, **keywords)
+        if not isinstance(result, np.ndarray):
+            return result
+        if function.__name__ in VIEWS:
+            return ndarray(result, args[0]._memory)
+        log.launch_own(function.__name__)
+        return ndarray(result)
 
     def __ne__(self, other):
         return np.not_equal(self, other)
@@ -139,22 +158,29 @@ class ndarray:
         return ndarray(self._host.view(dtype), self._memory)
 
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
-        return ndarray(self._host.astype(dtype, order, copy=copy), None if copy else self._memory)
+        if not copy and self.dtype == dtype:
+            return self
+        log.launch_own("copy")
+        return ndarray(self._host.astype(dtype, order))
 
     def ravel(self):
-        return ndarray(self._host.ravel())
+        return ascontiguousarray(self).reshape(-1)
 
     def __bool__(self):
         log.waits += 1
         return bool(self._host)
 
     def any(self):
+        log.launch_own("any")
         return ndarray(np.asarray(self._host.any()))
 
     def all(self):
+        log.launch_own("all")
         return ndarray(np.asarray(self._host.all()))
 
     def fill(self, value):
+        if value or not self._host.flags.c_contiguous:  # zeros are set by the driver
+            log.launch_own("fill")
         self._host.fill(value)
 
     def reshape(self, shape):
@@ -212,14 +238,19 @@ def zeros(shape, dtype=float):
 
 
 def ascontiguousarray(a):
-    return a if a._host.flags.c_contiguous else ndarray(np.ascontiguousarray(a._host))
+    if a._host.flags.c_contiguous:
+        return a
+    log.launch_own("copy")
+    return ndarray(np.ascontiguousarray(a._host))
 
 
 def argsort(a, axis=-1, kind=None):
+    log.launch_own("argsort")
     return ndarray(np.argsort(a._host, axis, "stable"))
 
 
 def flatnonzero(a):
+    log.launch_own("flatnonzero")
     log.waits += 1  # for the shape of the result
     return ndarray(np.flatnonzero(a._host))
 

@@ -1,4 +1,4 @@
-"""Windows that threads share: 2 x 2 by vectors, and large overlapping ones in two passes."""
+"""Windows that threads share: 2 x 2 by vectors, and large overlapping ones in tiles."""
 
 import itertools
 
@@ -109,16 +109,18 @@ def test_rows_of_quads_further_apart_than_32_bits_tell(cupy):
     same_bits(out, skpool.max_pool(image))
 
 
-# ---------------------------------------------------------------- two passes
+# ---------------------------------------------------------------- tiles
 
 
 @pytest.fixture
 def crossed(monkeypatch):
-    """All windows with more than one tap along the columns are folded in two passes, a few rows at a time."""
+    """All windows with more than one tap along the columns are folded in tiles, small ones by few blocks of threads."""
     clear = gpu.kernels_of.cache_clear, gpu._table.cache_clear
     monkeypatch.setattr(gpu, "LEAST_CROSSED", 1)
     monkeypatch.setattr(gpu, "CROSSED_FROM", 0)
-    monkeypatch.setattr(gpu, "MOST_SPACE", 2000)
+    monkeypatch.setattr(gpu, "TILE", 4)
+    monkeypatch.setattr(gpu, "MOST_GROUP", 2)
+    monkeypatch.setattr(gpu, "MOST_BLOCKS", 3)
     monkeypatch.setattr(gpu, "QUADS", ())
     for each in clear:
         each()
@@ -131,7 +133,7 @@ def crossed(monkeypatch):
 @pytest.mark.usefixtures("crossed")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FOLDED)
-def test_two_passes(name, dtype, cupy):
+def test_tiles(name, dtype, cupy):
     used = set()
     for number, (image, keywords) in enumerate(cases(name, dtype, 14, 5)):
         if "footprint" in keywords or not fits(image, keywords):
@@ -141,7 +143,7 @@ def test_two_passes(name, dtype, cupy):
         cupy.log.clear()
         same(skpool.pool, image, reduction=name, **keywords, **indices)
         used.update(launched(cupy))
-    assert used == {"fold_down", "fold_across"}
+    assert used == {"pool_tiles"}
 
 
 @pytest.mark.parametrize("mode", ["ignore", "constant", "reflect", "wrap"])
@@ -151,50 +153,68 @@ def test_large_windows_that_overlap(name, mode, cupy):
     keywords = {"stride": 1, "padding": 7, "mode": mode, "nan_policy": "omit"}
     with np.errstate(all="ignore"):
         same(skpool.pool, image, 15, name, **keywords)
-        assert launched(cupy) == ["fold_down", "fold_across"]
+        assert launched(cupy) == ["pool_tiles"]
         same(skpool.pool, np.stack([image, image[::-1], image], -1), (13, 9), name, stride=(2, 1), channel_axis=-1)
-        assert launched(cupy) == ["fold_down", "fold_across"]
+        assert launched(cupy) == ["pool_tiles"]
     same(skpool.max_pool, image, (9, 13), stride=1, dilation=(1, 2), padding=4, return_indices=True, mode=mode)
-    assert launched(cupy) == ["fold_down", "fold_across"]
+    assert launched(cupy) == ["pool_tiles"]
 
 
-def test_powers_and_averages_of_two_passes_that_leave_their_range(cupy):
+def test_powers_and_averages_of_tiles_that_leave_their_range(cupy):
     image = np.outer(10.0 ** np.tile([-300, -160, 0, 160, 300], 8), np.ones(44))
     with np.errstate(all="ignore"):
         same(skpool.pool, image, 9, "lp", p=3, stride=1)
-        assert launched(cupy) == ["fold_down", "fold_across"]
+        assert launched(cupy) == ["pool_tiles"]
         same(skpool.avg_pool, np.full((40, 44), 3e38, np.float32), 9, stride=1)
-        assert launched(cupy) == ["fold_down", "fold_across"]
+        assert launched(cupy) == ["pool_tiles"]
 
 
 @pytest.mark.usefixtures("crossed")
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts_of_two_passes(layout, cupy):
+def test_layouts_of_tiles(layout, cupy):
     image = LAYOUTS[layout](image_of(generator(layout), (11, 13), "float64"))
     memory = on_device(np.zeros((18, 22)))
     same(skpool.max_pool, image, 3, stride=1, return_indices=True)
     skpool.avg_pool(on_device(image), 3, stride=1, out=memory[::2, ::2])
     same_bits(memory[::2, ::2], skpool.avg_pool(image, 3, stride=1))
-    assert set(launched(cupy)) == {"fold_down", "fold_across"}
+    assert set(launched(cupy)) == {"pool_tiles"}
 
 
 @pytest.mark.usefixtures("crossed")
-def test_rows_of_two_passes_further_apart_than_32_bits_tell(cupy):
-    image, far = image_of(generator("far passes"), (4, 9), "uint8"), 2**31 + 64
+def test_rows_of_tiles_further_apart_than_32_bits_tell(cupy):
+    image, far = image_of(generator("far tiles"), (4, 9), "uint8"), 2**31 + 64
     array, out = of_memory(cupy, (4, 9), (far, 1)), of_memory(cupy, (2, 7), (far, 1))
     array[...] = cupy.asarray(image)
+    cupy.log.clear()
     assert skpool.max_pool(array, 3, stride=1, out=out) is out
-    assert set(launched(cupy)) == {"fold_down", "fold_across"}
+    assert set(launched(cupy)) == {"pool_tiles"}
     same_bits(out, skpool.max_pool(image, 3, stride=1))
 
 
-def test_two_passes_are_for_windows_that_share_much():
+@pytest.mark.usefixtures("crossed")
+@pytest.mark.parametrize("keywords", [{}, {"dilation": 3}, {"dilation": 2, "padding": 3}])
+def test_nan_raises_in_tiles_where_a_window_looks(keywords):
+    image = image_of(generator("nan in tiles"), (7, 13), "uint8").astype(np.float32)
+    keywords |= {"window_shape": 3, "stride": 2, "padding": 0, "nan_policy": "raise"} | keywords
+    for place in np.ndindex(image.shape):
+        with_nan = image.copy()
+        with_nan[place] = np.nan
+        try:
+            expected = skpool.max_pool(with_nan, **keywords)
+        except ValueError:
+            with pytest.raises(ValueError, match="must not have NaN"):
+                skpool.max_pool(on_device(with_nan), **keywords)
+        else:
+            same_bits(skpool.max_pool(on_device(with_nan), **keywords), expected)
+
+
+def test_tiles_are_for_windows_that_share_much():
     sizes, strides = (3, 5, 7, 15, 63), (1, 2, 4)
     ways = {
         (size, stride): gpu.kernels_of(gpu_plan((400, 400), size, stride)).file
         for size, stride in itertools.product(sizes, strides)
     }
-    assert {pair for pair, file in ways.items() if file == "passes.cu"} == {
+    assert {pair for pair, file in ways.items() if file == "tiles.cu"} == {
         *((7, 1), (15, 1), (15, 2), (63, 1), (63, 2), (63, 4))
     }
 

@@ -62,7 +62,7 @@ def plans(name, dtypes):
     for size in (5, 17, 40) if name in gpu.STRUCTS else (3, 5):
         for parameters in OTHERS.get(name, ({},)):
             yield sliding_plan((80, 80), np.dtype("float32"), name, window_shape=size, **required(name), **parameters)
-    if name in gpu.STRUCTS:  # two passes
+    if name in gpu.STRUCTS:  # tiles
         for dtype in ("uint8", "float32"):
             yield sliding_plan((80, 80), np.dtype(dtype), name, window_shape=9, stride=1, **required(name))
 
