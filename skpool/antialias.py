@@ -102,6 +102,9 @@ def _axis_by_axis(image, vectors, geometry, given):
     out = given["out"]
     if out is None and given["dtype"] is None:
         given["dtype"] = dtype
+    if gpu.is_array(image):
+        run = functools.partial(gpu_weights.by_axes, vectors, given["cval"])
+        return pooled_on_gpu(Sliding, geometry, image, "avg", {}, run=run, **given)
     if type(image) is not np.ndarray:
         return _in_turn(image, vectors, axes, given)
     if out is not None:
@@ -225,9 +228,15 @@ def blur_pool(
     if max_window is not None:
         common = {"stride": 1, "ceil_mode": False, "channel_axis": channel_axis, "workers": workers}
         common |= {"mask": mask, "nan_policy": nan_policy}
-        if mask is not None or nan_policy == "omit":
-            mask = pool(array, max_window, "count", **common) > 0
-        array = pool(array, max_window, "max", **common)
+        is_counting = mask is not None or nan_policy == "omit"
+        if is_counting and gpu.is_array(array):
+            rules = Rules(mask=mask, nan_policy=nan_policy, channel_axis=channel_axis, workers=workers)
+            layout = Sliding(max_window, 1, 0, 1, False)
+            array, mask = pooled_on_gpu(Sliding, layout, array, "max", {}, run=gpu.maxima_found, **rules._asdict())
+        else:
+            if is_counting:
+                mask = pool(array, max_window, "count", **common) > 0
+            array = pool(array, max_window, "max", **common)
     weights = functools.reduce(np.multiply.outer, [[math.comb(size - 1, tap) for tap in range(size)]] * spatial, 1)
     return weighted_avg_pool(
         np.ma.MaskedArray(array, ~mask) if masked_array else array,

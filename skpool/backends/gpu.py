@@ -250,6 +250,7 @@ class Kernels:
 _STATES = {
     "Count": (1, 0),
     "Max": (0, 1),
+    "FoundMax": (0, 1),
     "Min": (0, 1),
     "ArgMax": (16, 1),
     "ArgMin": (16, 1),
@@ -274,7 +275,7 @@ def _bytes_of_state(struct, recipe):
 
 
 @functools.lru_cache(maxsize=512)
-def kernels_of(plan, indices=False, counted=True, width=None):
+def kernels_of(plan, indices=False, counted=True, width=None, finds=False):
     """The kernels of a plan, or an error if there is none.
 
     Parameters
@@ -286,6 +287,8 @@ def kernels_of(plan, indices=False, counted=True, width=None):
         Whether a mask, or NaN that is omitted, may make counts differ.
     width : int or None
         Bytes of the vectors in which rows may be read and written; None: pixels one by one.
+    finds : bool
+        Of maxima, whether it is asked for where there are any.
     """
     name = plan.reduction.name
     columns = columns_and_channels(plan)[0]
@@ -297,7 +300,7 @@ def kernels_of(plan, indices=False, counted=True, width=None):
     if recipe.order is not None:
         return _kernels_of_order(plan, recipe.order)
     pixel, natural = type_of(plan.image_dtype), type_of(recipe.natural)
-    struct = STRUCTS[name](recipe, pixel, natural)
+    struct = ("Found" if finds else "") + STRUCTS[name](recipe, pixel, natural)
     state, reduction = _bytes_of_state(struct, recipe), qualified(struct)
     node = -(-state // 8) * 8 + 8
     if is_parted(plan):
@@ -444,7 +447,7 @@ def _kernel(file, names, number, device):
 
 AXIS = (
     *("length", "outputs", "taps", "stride", "step", "before", "after", "ignores"),
-    *("start", "sizes", "outside_before", "outside_after"),
+    *("start", "sizes", "outside_before", "outside_after", "vector"),
     *("image", "mask", "out", "places", "weights"),
 )
 PLAN = (
@@ -660,7 +663,7 @@ def heed(alarm):
 # --- one call
 
 
-def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None, raises=False):
+def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None, raises=False, found=None):
     """Compute a plan on the device of the image, on the current stream.
 
     Parameters
@@ -675,6 +678,8 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None, rai
         Where the result and the indices go. `out` is made if None; without `places` there are no indices.
     raises : bool
         Whether to wait for the device, and raise an error if NaN counts.
+    found : cupy.ndarray of bool or None
+        Where it goes which maxima there are.
 
     Returns
     -------
@@ -693,22 +698,34 @@ def run(plan, image, *, mask=None, mask_strides=None, out=None, places=None, rai
             out.fill(plan.fill_value)
             if indices:
                 places.fill(-1)
+            if found is not None:
+                found.fill(False)
             return out
         masks = () if mask is None else (mask.strides if mask_strides is None else mask_strides)
-        strides = (image.strides, masks, out.strides, places.strides if indices else (), ())
-        plain = not (indices or plan.omit_nan or raises or mask is not None)
+        beside = places if found is None else found
+        strides = (image.strides, masks, out.strides, () if beside is None else beside.strides, ())
+        plain = not (plan.omit_nan or raises) and mask is beside is None
         width = width_of_vectors(plan, image, out) if plain else None
-        kernels = kernels_of(plan, indices, mask is not None or plan.omit_nan, width)
+        kernels = kernels_of(plan, indices, mask is not None or plan.omit_nan, width, found is not None)
         device = image.device.id
         table = _table(plan, indices, strides, raises, device).ready()
         space, alarm = workspace(ROOMS.get(kernels.file, _no_room)(plan, kernels), raises, out)
         inputs = (image, NOTHING if mask is None else mask, alarm)
-        outputs = (out, places if indices else NOTHING, table)
+        outputs = (out, NOTHING if beside is None else beside, table)
         launch = functools.partial(launch_kernel, kernels.file, kernels.names, device)
         LAUNCHERS.get(kernels.file, _whole)(plan, kernels, launch, inputs, space, outputs)
         if raises:
             heed(alarm)
     return out
+
+
+def maxima_found(plan, image, **arrays):
+    """As `run`, the maxima and where there are any, in one block of memory."""
+    size = math.prod(plan.shape)
+    space = empty((size * (plan.dtype.itemsize + 1),), np.uint8, image)
+    arrays["out"] = space[: size * plan.dtype.itemsize].view(plan.dtype).reshape(plan.shape)
+    found = space[size * plan.dtype.itemsize :].view(np.bool_).reshape(plan.shape)
+    return run(plan, image, **arrays, found=found), found
 
 
 # --- how kernels are launched, and the words of their workspace

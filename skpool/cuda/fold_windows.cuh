@@ -101,6 +101,7 @@ DEVICE void write_node(
     if (R::indexed) {
         *(int64*) (places + window.places) = node.count < window.plan.minimum ? -1 : index_of(node.state);
     }
+    if (Finds<R>::value) *(uint8*) (places + window.places) = node.count > 0;
 }
 
 // Fold again what has left the range of its state, and write it.

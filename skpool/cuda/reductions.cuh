@@ -48,6 +48,13 @@ template <class PixelType, class Which> struct Extremum {
 template <class Pixel> struct Max : Extremum<Pixel, Largest> {
     DEVICE Max(const Plan& plan) : Extremum<Pixel, Largest>(plan) {}
 };
+// The same, and whether there is any sample at all.
+template <class Pixel> struct FoundMax : Max<Pixel> {
+    DEVICE FoundMax(const Plan& plan) : Max<Pixel>(plan) {}
+};
+template <class R> struct Finds { static const bool value = false; };
+template <class Pixel> struct Finds<FoundMax<Pixel> > { static const bool value = true; };
+
 template <class Pixel> struct Min : Extremum<Pixel, Smallest> {
     DEVICE Min(const Plan& plan) : Extremum<Pixel, Smallest>(plan) {}
 };

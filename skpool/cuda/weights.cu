@@ -48,6 +48,53 @@ __global__ void weighted_average(
     }
 }
 
+// --- weights that are an outer product: axis after axis, the first one innermost, in one launch or in two
+
+template <class Pixel, int Axes> struct Product {
+    const Plan& plan;
+    Run runs[Axes];
+
+    // The average along axis A of those along the axes before it; `count` tells how many it is of.
+    template <int A> DEVICE double along(const char* place, int64& count) const {
+        if constexpr (A < 0) {
+            return (double) Stored<Pixel>::read(*(const Pixel*) place);
+        } else {
+            const Axis& axis = plan.axes[A];
+            if (!axis.vector) return along<A - 1>(place + runs[A].start * axis.image, count);
+            const int64* vector = plan.table(axis.vector);
+            int64 taps = vector[0], within;
+            Weighing weighing;
+            for (int64 t = 0; t < taps; t++) {
+                int64 source = source_of(plan, axis, runs[A].start + vector[1 + t] * axis.step);
+                if (source == ABSENT) continue;
+                // Axis by axis the padding of the first one has pixels, and that of others float64.
+                double value = A == plan.part ? (double) Stored<Pixel>::read(from_word<Pixel>(plan.constant)) : plan.first;
+                if (source >= 0) value = along<A - 1>(place + source * axis.image, within);
+                weighing.add(value, plan.number(axis.vector, 1 + taps + t));
+            }
+            count = weighing.count;
+            return weighing.average(taps, false);
+        }
+    }
+};
+
+template <class Pixel, class Out, int Axes>
+__global__ void average_by_axes(const char* image, char* out, const Plan* words) {
+    const Plan& plan = *words;
+    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
+        Product<Pixel, Axes> product = {plan};
+        int64 rest = i, at, place = 0, count = 0;
+#pragma unroll
+        for (int a = Axes - 1; a >= 0; a--) {
+            rest = divided(rest, plan.axes[a].outputs, &at);
+            product.runs[a].find(plan, plan.axes[a], at);
+            place += at * plan.axes[a].out;
+        }
+        double value = product.template along<Axes - 1>(image, count);
+        write<Out>(plan, out + place, value, count);
+    }
+}
+
 // --- pixels with weights of their own: what does not count has the weight 0 and the value 0, but is there
 
 // Look at every pixel, also at those in no window.

@@ -17,6 +17,7 @@ struct Axis {
     int64 start, sizes;             // tables, of windows that are not evenly spaced: first sample, and how many
     int64 outside_before;           // tables of what positions -1, -2, ... hold,
     int64 outside_after;            // and positions length, length + 1, ...
+    int64 vector;                   // table of how many taps have a weight along the axis, which, and the weights
     int64 image, mask, out, places, weights; // bytes from one element to the next
 };
 
