@@ -561,7 +561,7 @@ def pyramid_cells(image, levels, reduction, reduction_parameters, *, weights, ru
             raise TypeError("`return_indices` is not a parameter of `spatial_pyramid_pool`")
         cells.append(pooled if axis is None else np.moveaxis(pooled, axis, -1))
     if factors is not None:
-        cells = [values * values.dtype.type(1) * factor for values, factor in zip(cells, factors, strict=True)]
+        cells = [values * factor for values, factor in zip(cells, factors, strict=True)]
     return cells
 
 

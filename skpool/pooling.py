@@ -334,10 +334,7 @@ def pooled_on_gpu(
     order = ("cval", "nan_policy", "min_count", "fill_value")
     ruled = (rules[name] for name in order)
     plan = plan_for(kind, layout, image.shape, image.dtype, reduction, *ruled, channel_axis, dtype, **parameters)
-    mask_strides = None
-    if mask is not None:
-        mask = checked_device_mask(mask, image, plan.channel_axis)
-        mask_strides = shaped_as(_standing(mask), image, plan.channel_axis, "mask").strides
+    mask, mask_strides = checked_device_mask(mask, image, plan.channel_axis)
     if out is not None:
         check_out(out, "out", plan.shape, plan.dtype, (image, mask, places))
     if places is not None:
@@ -352,16 +349,14 @@ def pooled_on_gpu(
 
 
 def checked_device_mask(mask, image, channel_axis):
-    """`mask` on the device of the image, boolean, and of its shape or that of its spatial axes."""
+    """`mask` on the device of the image, boolean, and its strides with the shape of the image; or None and None."""
+    if mask is None:
+        return None, None
     _, mask = gpu.together(image=image, mask=mask)
     _check_boolean(mask)
-    shaped_as(_standing(mask), image, channel_axis, "mask")
-    return mask
-
-
-def _standing(array):
-    """A stand-in on the CPU of the same shape and strides: nothing but these may be looked at."""
-    return np.lib.stride_tricks.as_strided(np.empty(1, array.dtype), array.shape, array.strides)
+    # Nothing but shape and strides is looked at.
+    standing = np.lib.stride_tricks.as_strided(np.empty(1, mask.dtype), mask.shape, mask.strides)
+    return mask, shaped_as(standing, image, channel_axis, "mask").strides
 
 
 def taken_return_indices(reduction, parameters):

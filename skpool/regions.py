@@ -276,9 +276,9 @@ def region_pool(
         results = _lazily(plan, image, label_image, mask, return_indices, **given)
         return results if return_labels else results[0] if len(results) == 2 else results[:-1]
     if on_gpu:
-        mask = None if mask is None else checked_device_mask(mask, image, axis)
+        masks = checked_device_mask(mask, image, axis)
         raises = nan_policy == "raise"
-        return _pool_on_gpu(plan, image, label_image, labels, background, mask, raises, return_indices, return_labels)
+        return _pool_on_gpu(plan, image, label_image, labels, background, masks, raises, return_indices, return_labels)
     mask = None if mask is None else _channels_last(checked_mask(mask, image, channel_axis), axis)
     regions = _Regions(label_image, labels, background, workers)
     image = _channels_last(image, axis)
@@ -583,7 +583,7 @@ class _RegionsOnGPU:
         self.places = np.where(occurs, places + skipped, -1)
 
 
-def _pool_on_gpu(plan, image, label_image, labels, background, mask, raises, return_indices, return_labels):
+def _pool_on_gpu(plan, image, label_image, labels, background, masks, raises, return_indices, return_labels):
     """`region_pool` for checked arguments on a GPU; the results are there, too."""
     gpu_labels.checked_kernel(plan, return_indices)
     regions = _RegionsOnGPU(label_image, labels, background)
@@ -592,7 +592,7 @@ def _pool_on_gpu(plan, image, label_image, labels, background, mask, raises, ret
     possible = None if labels is None else labels[_possible(labels, label_image.dtype)]
 
     def pooled(plan, indices=False):
-        return gpu_labels.pool(plan, regions.sorted, spans, image, mask, indices, possible)
+        return gpu_labels.pool(plan, regions.sorted, spans, image, *masks, indices, possible)
 
     if raises and plan.image_dtype.kind == "f":
         counts = [pooled(plan.counting(omit))[0] for omit in (True, False)]

@@ -137,16 +137,9 @@ def _refuse_nan():
 def _corner_on_gpu(image, runs, mask, nan_policy, channel_axis, fill):
     """`corner_pool` for checked arguments on a GPU; the result is there, too."""
     _check_nan_policy(nan_policy)
-    if mask is not None:
-        mask = checked_device_mask(mask, image, channel_axis)
-        if mask.shape != image.shape:
-            mask = gpu.arrays().broadcast_to(mask[(slice(None),) * channel_axis + (None,)], image.shape)
-    is_float = image.dtype.kind == "f"
-    if nan_policy == "raise" and is_float:
-        nan = image != image
-        if bool((nan if mask is None else nan & mask).any()):  # this is where the device is waited for
-            _refuse_nan()
-    return gpu_corners.run(image, runs, mask, nan_policy == "omit" and is_float, fill)
+    mask, strides = checked_device_mask(mask, image, channel_axis)
+    of_nan = [image.dtype.kind == "f" and nan_policy == policy for policy in ("omit", "raise")]
+    return gpu_corners.run(image, runs, mask, strides, *of_nan, fill)
 
 
 def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="propagate", fill_value=None):

@@ -630,6 +630,40 @@ def _table(plan, *arguments):
     return kept_bytes(words_of(plan, *given).tobytes(), device)
 
 
+#: Bytes of tables that depend on values, which are kept on a device to be used again, if they are few.
+MOST_KEPT = 2**15
+
+
+def kept_or_sent(numbers, device):
+    """Integers of 64 bits, or floats, on a device: kept there if they are few, else sent, without waiting."""
+    numbers = np.ascontiguousarray(numbers)
+    if numbers.nbytes > MOST_KEPT:
+        return arrays().asarray(numbers.view(np.int64))
+    return kept_bytes(numbers.tobytes(), device).ready()
+
+
+def merged_axes(shape, **strides):
+    """Fields of the axes of arrays of one shape, at least one; neighbours that lie alike in all arrays are one axis."""
+    axes = []
+    for a, length in enumerate(shape):
+        fields = {"length": length} | {name: array[a] for name, array in strides.items()}
+        if length == 1:
+            continue
+        if axes and all(axes[-1][name] == fields[name] * length for name in strides):
+            fields["length"] *= axes.pop()["length"]
+        axes.append(fields)
+    return axes or [{"length": 1}]
+
+
+def words_of_axes(values, axes):
+    """The words of a plan and of axes, by their fields."""
+    words = Words(len(PLAN) + len(AXIS) * len(axes))
+    words.write(PLAN, 0, values)
+    for a, fields in enumerate(axes):
+        words.write(AXIS, len(PLAN) + len(AXIS) * a, fields)
+    return tuple(words.array().tolist())
+
+
 # --- the workspace of a call
 
 

@@ -14,9 +14,8 @@ from .gpu import (
     PLAN,
     STRUCTS,
     Words,
-    arrays,
     empty,
-    kept_bytes,
+    kept_or_sent,
     kept_words,
     launch_kernel,
     parameters_of,
@@ -26,9 +25,6 @@ from .gpu import (
 )
 
 _FILE = "boxes.cu"
-
-#: Bytes of the edges of boxes that are kept on a device, to be used again: 1024 boxes.
-MOST_KEPT = 2**15
 
 #: Levels of the tree over the columns of a bin that kernels are compiled for: fewer of them stay in registers.
 _LEVELS = (6, 32)
@@ -109,7 +105,7 @@ def run(rule, image, edges, output_shape, fill, workers):
     with image.device:
         device = image.device.id
         words = kept_words(_words(rule, image, out, most, fill), device).ready()
-        at = _edges_on(edges, device)
+        at = kept_or_sent(edges, device)
         if len(rule.kernels) == 1:
             launch_kernel(_FILE, rule.kernels, device, 0, out.size, (image, at, out, words))
             return out
@@ -119,13 +115,6 @@ def run(rule, image, edges, output_shape, fill, workers):
         launch_kernel(_FILE, rule.kernels, device, 0, count, (at, space, np.int64(len(edges)), words))
         launch_kernel(_FILE, rule.kernels, device, 1, out.size, (image, space, out, words))
     return out
-
-
-def _edges_on(edges, device):
-    """Edges on a device: those of the same boxes are kept, if they are few, and others sent, without waiting."""
-    if edges.nbytes > MOST_KEPT:
-        return arrays().asarray(edges)
-    return kept_bytes(edges.tobytes(), device).ready()
 
 
 def _most_entries(rule, edges, output_shape, shape):

@@ -14,21 +14,21 @@ from ..windows import Sliding
 from .cpu import _row_dtype, recipe_of
 from .gpu import (
     _MAPPED,
-    AXIS,
     NOTHING,
-    PLAN,
     STRUCTS,
     THREADS,
-    Words,
     arrays,
     empty,
+    kept_or_sent,
     kept_words,
     launch_kernel,
+    merged_axes,
     parameters_of,
     qualified,
     refuse,
     type_of,
     word_of,
+    words_of_axes,
 )
 from .labels import CHUNK, Layouts
 
@@ -133,7 +133,7 @@ def _extremum_of(plan):
 
 
 def kernels_of_sums(plan):
-    """The kernels that add up as the CPU does: whole regions, segments, and these joined. None of exact reductions."""
+    """The kernels that add up as the CPU does: whole regions, and their segments. None of exact reductions."""
     rows, name = _row_dtype(plan.image_dtype), plan.reduction.name
     if not (name in RELATIVE or (name in ("sum", "avg") and rows.kind == "f")):
         return ()
@@ -145,14 +145,10 @@ def kernels_of_sums(plan):
         mapped = f"skpool::Exponentials<skpool::{_MAPPED[name]}<{pixel}, {natural}>>"
     else:
         mapped = f"skpool::{'Summed' if name == 'sum' else 'Averaged'}<{pixel}, {natural}>"
-    return (
-        f"skpool::sum_regions<{sums}, {mapped}, {out}>",
-        f"skpool::sum_segments<{sums}, {mapped}>",
-        f"skpool::join_segments<{sums}, {mapped}, {out}>",
-    )
+    return f"skpool::sum_regions<{sums}, {mapped}, {out}>", f"skpool::sum_segments<{sums}, {mapped}, {out}>"
 
 
-def pool(plan, label_image, spans, image, mask=None, indices=False, labels=None):
+def pool(plan, label_image, spans, image, mask=None, mask_strides=None, indices=False, labels=None):
     """Fold regions on the device of the image, on the current stream.
 
     Parameters
@@ -164,7 +160,8 @@ def pool(plan, label_image, spans, image, mask=None, indices=False, labels=None)
         See `LabelImage.spans`.
     image : cupy.ndarray
     mask : cupy.ndarray of bool or None
-        Of the image's shape, or of its spatial axes.
+    mask_strides : tuple of int or None
+        Those of the mask as broadcast to the image.
     indices : bool
         Whether places are asked for.
     labels : ndarray of uint64 or None
@@ -175,51 +172,87 @@ def pool(plan, label_image, spans, image, mask=None, indices=False, labels=None)
     pooled, places : (K, channels) cupy.ndarray
         Places are None without `indices`.
     """
-    cupy = arrays()
-    kernel, values = checked_kernel(plan, indices)
-    axis = plan.channel_axis
-    channels, inner = (1, 1) if axis is None else (image.shape[axis], math.prod(image.shape[axis + 1 :]))
+    checked_kernel(plan, indices)
+    channels = 1 if plan.channel_axis is None else image.shape[plan.channel_axis]
     out = empty((len(spans), channels), plan.dtype, image)
     places = empty(out.shape, np.int64, image) if indices else None
     if not out.size:
         return out, places
     with image.device:
         device = image.device.id
-        words = Words(len(PLAN) + len(AXIS))
-        values |= {"outputs": out.size, "minimum": plan.min_count, "omits": int(plan.omit_nan)}
-        words.write(PLAN, 0, values | {"fill": word_of(plan.fill_value, plan.dtype)})
-        table = kept_words(tuple(words.array().tolist()), device).ready()
-        is_shared = mask is not None and mask.shape != image.shape
-        inputs = (
-            cupy.ascontiguousarray(image),
-            NOTHING if mask is None else cupy.ascontiguousarray(mask),
-            label_image.order,
-            cupy.asarray(spans),
-        )
-        outputs = (out, places if indices else NOTHING, table)
-        sizes = (np.int64(channels), np.int64(inner), np.int64(is_shared))
-        if sums := kernels_of_sums(plan):
-            known = NOTHING
-            if plan.reduction.name in RELATIVE:
-                known = pool(_extremum_of(plan), label_image, spans, image, mask, labels=labels)[0]
-            _add_up(plan, sums, label_image.block(labels), (*inputs, known), out, table, sizes)
+        inputs = (image, NOTHING if mask is None else mask, label_image.order, kept_or_sent(spans, device))
+        axes = _axes(plan, image, mask_strides)
+        sums = kernels_of_sums(plan)
+        if not sums:
+            _fold(plan, inputs, axes, out, NOTHING if places is None else places)
+            return out, places
+        table = _table(plan, axes, checked_kernel(plan)[1], out)
+        block = label_image.block(labels)
+        blocks = max(-(-label_image.pixels // block), 1)
+        if out.size >= LEAST_REGIONS or out.size * blocks > MOST_SEGMENTS:
+            known, _, _ = _workspace(plan, out, 0)
+            _find_extrema(plan, inputs, axes, known)
+            arguments = (*inputs, known, out, table, np.int64(block))
+            launch_kernel(_FILE, sums[:1], device, 0, out.size, arguments)
         else:
-            launch_kernel(_FILE, (kernel,), device, 0, out.size * THREADS, (*inputs, *outputs, *sizes))
+            known, space, arrivals = _workspace(plan, out, blocks)
+            _find_extrema(plan, inputs, axes, known)
+            arguments = (*inputs, known, space, arrivals, out, table, np.int64(block), np.int64(blocks))
+            launch_kernel(_FILE, sums[1:], device, 0, out.size * blocks, arguments)
     return out, places
 
 
-def _add_up(plan, kernels, block, inputs, out, table, sizes):
-    """Sums of floats, and what is made of them, by blocks of pixels as the CPU has them."""
-    _, _, order, _, known = inputs
-    device, blocks, channels = out.device.id, max(-(-order.size // block), 1), sizes[0]
-    if out.size >= LEAST_REGIONS or out.size * blocks > MOST_SEGMENTS:
-        arguments = (*inputs, out, table, *sizes, np.int64(block))
-        launch_kernel(_FILE, kernels[:1], device, 0, out.size, arguments)
-        return
-    space = empty((out.size * blocks * (5 if plan.reduction.name == "soft" else 3),), np.float64, out)
-    arguments = (*inputs, space, table, *sizes, np.int64(block), np.int64(blocks))
-    launch_kernel(_FILE, kernels[1:], device, 0, out.size * blocks, arguments)
-    launch_kernel(_FILE, kernels[1:], device, 1, out.size, (space, known, out, table, channels, np.int64(blocks)))
+def _axes(plan, image, mask_strides):
+    """The number of spatial axes, merged, and the pixels of a channel that lie side by side; and fields of all axes."""
+    axis, strides = plan.channel_axis, {"image": image.strides}
+    if mask_strides is not None:
+        strides["mask"] = mask_strides
+    spatial = [a for a in range(image.ndim) if a != axis]
+    axes = merged_axes(
+        [image.shape[a] for a in spatial], **{name: [array[a] for a in spatial] for name, array in strides.items()}
+    )
+    channels = {"length": 1, "outputs": 1}
+    inner = 1
+    if axis is not None:
+        channels = {"length": image.shape[axis], "outputs": image.shape[axis]}
+        channels |= {name: array[axis] for name, array in strides.items()}
+        inner = math.prod(image.shape[axis + 1 :])
+    return {"channels": len(axes), "part": inner}, [*axes, channels]
+
+
+def _table(plan, axes, values, out):
+    """The words of a plan, of whose windows nothing is used."""
+    fields, axes = axes
+    values = values | fields | {"outputs": out.size, "minimum": plan.min_count, "omits": int(plan.omit_nan)}
+    values |= {"fill": word_of(plan.fill_value, plan.dtype)}
+    return kept_words(words_of_axes(values, axes), out.device.id).ready()
+
+
+def _fold(plan, inputs, axes, out, places=NOTHING):
+    """Fold regions by a block of threads for each."""
+    kernel, values = checked_kernel(plan, places is not NOTHING)
+    arguments = (*inputs, out, places, _table(plan, axes, values, out))
+    launch_kernel(_FILE, (kernel,), out.device.id, 0, out.size * THREADS, arguments)
+
+
+def _find_extrema(plan, inputs, axes, known):
+    """The samples to which exponentials are relative, where there are any."""
+    if known is not NOTHING:
+        _fold(_extremum_of(plan), inputs, axes, known)
+
+
+def _workspace(plan, out, blocks):
+    """Room for the extrema of regions, for sums of their segments, and for zeros that count them; or nothing."""
+    words = out.size * blocks * (5 if plan.reduction.name == "soft" else 3)
+    extrema = out.size if plan.reduction.name in RELATIVE else 0
+    arrivals = out.size if blocks else 0
+    if not words + extrema:
+        return NOTHING, NOTHING, NOTHING
+    space = empty((words + extrema + arrivals,), np.int64, out)
+    counts = space[words + extrema :]
+    counts.fill(0)
+    known = space[words : words + extrema].view(plan.image_dtype)[: out.size].reshape(out.shape) if extrema else NOTHING
+    return known, space, counts
 
 
 def paint(labels, rows, label_image, values, fill, background):
@@ -244,28 +277,24 @@ def paint(labels, rows, label_image, values, fill, background):
     lowest : cupy.ndarray
         The lowest negative label, or 0.
     """
-    cupy = arrays()
-    channels = values.shape[1]
-    painted = empty((*label_image.shape, channels), values.dtype, values)
+    painted = empty((*label_image.shape, values.shape[1]), values.dtype, values)
     with values.device:
-        lowest = cupy.zeros(1, np.int64)
+        device = values.device.id
+        lowest = arrays().zeros(1, np.int64)
         if painted.size:
-            integers = as_integers(cupy.ascontiguousarray(label_image))
+            integers = as_integers(label_image)
             low, high = (0, 1) if label_image.dtype == np.bool_ else _limits(label_image.dtype)
             is_background = background is not None and low <= background <= high
-            launch_kernel(
-                _FILE,
-                (name_of_paint(integers.dtype, values.dtype),),
-                values.device.id,
-                0,
-                painted.size,
-                (
-                    *(integers, cupy.asarray(labels.astype(np.uint64).view(np.int64)), cupy.asarray(rows)),
-                    *(cupy.ascontiguousarray(values), painted, lowest, np.uint64(word_of(fill, values.dtype))),
-                    *map(np.int64, (label_image.size, len(labels), channels, is_background)),
-                    np.uint64((background if is_background else 0) % 2**64).view(np.int64),
-                ),
-            )
+            axes = merged_axes(integers.shape, image=integers.strides)
+            fields = {"channels": len(axes), "part": values.strides[0], "fill": word_of(fill, values.dtype)}
+            axes.append({"outputs": values.shape[1], "out": values.strides[1]})
+            table = kept_words(words_of_axes(fields, axes), device).ready()
+            keys = kept_or_sent(labels.astype(np.uint64), device), kept_or_sent(rows, device)
+            sizes = map(np.int64, (label_image.size, len(labels), is_background))
+            background = np.uint64((background if is_background else 0) % 2**64).view(np.int64)
+            arguments = (integers, *keys, values, painted, lowest, table, *sizes, background)
+            names = (name_of_paint(integers.dtype, values.dtype),)
+            launch_kernel(_FILE, names, device, 0, painted.size, arguments)
     return painted, lowest
 
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from .gpu import AXIS, PLAN, Words, arrays, axis_values, empty, kept_words, launch_kernel, type_of
+from .gpu import (
+    AXIS,
+    PLAN,
+    Words,
+    arrays,
+    axis_values,
+    empty,
+    kept_words,
+    launch_kernel,
+    merged_axes,
+    type_of,
+    word_of,
+    words_of_axes,
+)
 
 _FILE = "unpool.cu"
 
@@ -35,14 +48,17 @@ def put(values, indices, image_shape, fill):
         names = names_of_put(values.dtype, indices.dtype)
         sizes = np.int64(values.size), np.int64(image.size)
         device = values.device.id
+        table = kept_words(_words_of_put(values, indices, fill), device).ready()
         if values.size:
-            claims = (cupy.ascontiguousarray(indices), owners, outside, *sizes)
-            launch_kernel(_FILE, names, device, 0, values.size, claims)
+            launch_kernel(_FILE, names, device, 0, values.size, (indices, owners, outside, table, *sizes))
         if image.size:
-            word = np.uint64(int.from_bytes(fill.tobytes(), "little"))
-            puts = (cupy.ascontiguousarray(values), owners, image, word, sizes[1])
-            launch_kernel(_FILE, names, device, 1, image.size, puts)
+            launch_kernel(_FILE, names, device, 1, image.size, (values, owners, image, table, sizes[1]))
     return image, outside
+
+
+def _words_of_put(values, indices, fill):
+    axes = merged_axes(values.shape, out=values.strides, places=indices.strides)
+    return words_of_axes({"channels": len(axes), "fill": word_of(fill, fill.dtype)}, axes)
 
 
 def names_of_put(values, indices):

@@ -33,9 +33,8 @@ _FILE = "weights.cu"
 _SUMS = 3
 
 
-#: Samples of a window that is averaged along all axes at once: reading so many through the caches takes about as long as
-#: writing and reading what lies between two launches. All windows of `blur_pool` along three axes are smaller. Not
-#: measured.
+#: The most samples of a window that is averaged along all axes at once: they are read again and again, but through the
+#: caches, and nothing lies between two launches. Windows of `blur_pool` along three axes have no more. Not measured.
 MOST_AT_ONCE = 7**3
 
 
@@ -92,9 +91,8 @@ def _average_by_axes(vectors, cval, plan, image, out):
 
 def names_by_axes(plan):
     """The kernel for pixels and results of some types."""
-    return (
-        f"skpool::average_by_axes<skpool::{type_of(plan.image_dtype)}, skpool::{type_of(plan.dtype)}, {len(plan.axes)}>",
-    )
+    types = f"skpool::{type_of(plan.image_dtype)}, skpool::{type_of(plan.dtype)}"
+    return (f"skpool::average_by_axes<{types}, {len(plan.axes)}>",)
 
 
 def windowed(weights, name, cval, plan, image, *, mask=None, mask_strides=None, out=None, places=None, raises=False):

@@ -9,23 +9,28 @@
 
 namespace skpool {
 
+// Axis `channels` of the plan is that of the channels, and those before it are spatial ones, merged where they may be.
 template <class Pixel> struct Region {
     typedef typename Stored<Pixel>::row Row;
     const Plan& plan;
     const char* image;
     const char* mask;               // or NULL
     const int64* order;             // of all pixels
-    int64 channel, channels, inner; // pixels that lie side by side in one channel
-    int64 mask_is_shared;           // by the channels
+    int64 channel;
 
     DEVICE Sample<Row> sample(int64 place) const {
         Sample<Row> found;
-        int64 pixel = order[place], beside, outer = divided(pixel, inner, &beside);
+        int64 pixel = order[place], beside, outer = divided(pixel, plan.part, &beside);
+        const Axis& channels = plan.axes[plan.channels];
         found.place = place;
-        found.index = (outer * channels + channel) * inner + beside;
-        found.value = Stored<Pixel>::read(((const Pixel*) image)[found.index]);
+        found.index = (outer * channels.outputs + channel) * plan.part + beside;  // `part` pixels lie side by side
+        int64 at = offset_of(plan, plan.channels, pixel, &Axis::image) + channel * channels.image;
+        found.value = Stored<Pixel>::read(*(const Pixel*) (image + at));
         found.counts = !(plan.omits && is_nan(found.value));
-        if (mask) found.counts &= mask[mask_is_shared ? pixel : found.index] != 0;
+        if (mask) {
+            at = offset_of(plan, plan.channels, pixel, &Axis::mask) + channel * channels.mask;
+            found.counts &= *(const uint8*) (mask + at) != 0;
+        }
         return found;
     }
 };
@@ -57,14 +62,15 @@ DEVICE double largest_of_run(const Plan& plan, const Region<typename R::Pixel>& 
 template <class R, class Out>
 __global__ void pool_regions(
     const char* image, const char* mask, const int64* order, const int64* spans, char* out, int64* places,
-    const Plan* words, int64 channels, int64 inner, int64 mask_is_shared
+    const Plan* words
 ) {
     __shared__ Node<typename R::State> nodes[THREADS];
     __shared__ double tops[THREADS];
     const Plan& plan = *words;
+    const int64 channels = plan.axes[plan.channels].outputs;
     for (int64 i = blockIdx.x; i < plan.outputs; i += gridDim.x) {
         int64 channel, row = divided(i, channels, &channel), first = spans[2 * row], pixels = spans[2 * row + 1] - first;
-        Region<typename R::Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
+        Region<typename R::Pixel> region = {plan, image, mask, order, channel};
         R reduction(plan);
         int64 run = 1;
         while (run * THREADS < pixels) run *= 2;
@@ -99,7 +105,8 @@ __global__ void pool_regions(
 // block, a segment of the region's pixels: one after the other, but for steps of 16 pixels that lie wholly in the region,
 // which are added in lanes of 8. So the bits are the CPU's, and what can be shared are segments: one region of an image
 // of 64 blocks keeps 64 threads busy. Bytes moved for each pixel and channel: those above; a thread reads neighbours,
-// which come from its caches. Regions in plenty take one launch, a thread for each; few take two, their sums between.
+// which come from its caches. Regions in plenty have a thread each; of few the segments have, and the last thread of a
+// region joins their sums, in order. Exponentials are relative to the extremum, which takes a launch of its own.
 
 enum { STEP = 16, LANES = 8, CHUNK = 1024 };
 
@@ -287,12 +294,13 @@ template <class Sum, class Map> struct Joined {
 template <class Sum, class Map, class Out>
 __global__ void sum_regions(
     const char* image, const char* mask, const int64* order, const int64* spans, const char* known, char* out,
-    const Plan* words, int64 channels, int64 inner, int64 mask_is_shared, int64 block
+    const Plan* words, int64 block
 ) {
     const Plan& plan = *words;
+    const int64 channels = plan.axes[plan.channels].outputs;
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
         int64 channel, beside, row = divided(i, channels, &channel), place = spans[2 * row], stop = spans[2 * row + 1];
-        Region<typename Map::Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
+        Region<typename Map::Pixel> region = {plan, image, mask, order, channel};
         Map mapped(plan, known, i);
         Joined<Sum, Map> joined;
         while (place < stop) {
@@ -303,41 +311,39 @@ __global__ void sum_regions(
     }
 }
 
-template <class Sum, class Map>
+// What another thread has written, past the caches of this one.
+template <class T> DEVICE T fetched(const T* place) {
+    enum { WORDS = sizeof(T) / 8 };
+    T value;
+    for (int w = 0; w < WORDS; w++) ((uint64*) &value)[w] = ((const volatile uint64*) place)[w];
+    return value;
+}
+
+// A thread sums one segment, and the last of those that have a region's joins them all. `arrivals` begin with zeros.
+template <class Sum, class Map, class Out>
 __global__ void sum_segments(
     const char* image, const char* mask, const int64* order, const int64* spans, const char* known,
-    Segment<Map::PLANES>* space, const Plan* words, int64 channels, int64 inner, int64 mask_is_shared, int64 block,
-    int64 blocks
+    Segment<Map::PLANES>* space, int64* arrivals, char* out, const Plan* words, int64 block, int64 blocks
 ) {
     const Plan& plan = *words;
-    int64 items = plan.outputs * blocks;
+    const int64 channels = plan.axes[plan.channels].outputs, items = plan.outputs * blocks;
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < items; i += (int64) gridDim.x * blockDim.x) {
         int64 channel, number, row = divided(divided(i, channels, &channel), blocks, &number);
-        int64 low = spans[2 * row], stop = spans[2 * row + 1], high = stop;
+        int64 low = spans[2 * row], stop = spans[2 * row + 1], high = stop, output = row * channels + channel;
         while (low < high) {  // to the first pixel of the block
             int64 middle = low + (high - low) / 2;
             if (order[middle] < number * block) low = middle + 1;
             else high = middle;
         }
-        Region<typename Map::Pixel> region = {plan, image, mask, order, channel, channels, inner, mask_is_shared};
-        Map mapped(plan, known, row * channels + channel);
+        Region<typename Map::Pixel> region = {plan, image, mask, order, channel};
+        Map mapped(plan, known, output);
         space[i] = sum_of<Sum>(mapped, region, low, stop, (number + 1) * block);
-    }
-}
-
-template <class Sum, class Map, class Out>
-__global__ void join_segments(
-    const Segment<Map::PLANES>* space, const char* known, char* out, const Plan* words, int64 channels, int64 blocks
-) {
-    const Plan& plan = *words;
-    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
-        int64 channel, row = divided(i, channels, &channel);
-        Map mapped(plan, known, i);
+        __threadfence();  // the segment is there before its arrival
+        if (atomicAdd((uint64*) arrivals + output, (uint64) 1) + 1 < (uint64) blocks) continue;
+        __threadfence();
         Joined<Sum, Map> joined;
-        for (int64 number = 0; number < blocks; number++) {
-            joined.take(space[(row * blocks + number) * channels + channel]);
-        }
-        joined.template finish<Out>(mapped, plan, out + i * (int64) sizeof(Out));
+        for (int64 k = 0; k < blocks; k++) joined.take(fetched(space + (row * blocks + k) * channels + channel));
+        joined.template finish<Out>(mapped, plan, out + output * (int64) sizeof(Out));
     }
 }
 
@@ -375,19 +381,22 @@ template <class Label> __global__ void measure_chunks(const Label* labels, Label
 
 template <class Label, class Word>
 __global__ void paint_regions(
-    const Label* labels, const int64* keys, const int64* rows, const Word* values, Word* image, int64* lowest,
-    uint64 fill, int64 pixels, int64 count, int64 channels, int64 has_background, int64 background
+    const char* labels, const int64* keys, const int64* rows, const char* values, Word* image, int64* lowest,
+    const Plan* words, int64 pixels, int64 count, int64 has_background, int64 background
 ) {
-    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < pixels * channels; i += (int64) gridDim.x * blockDim.x) {
-        int64 channel, pixel = divided(i, channels, &channel), low = 0, high = count;
-        Label label = labels[pixel];
+    const Plan& plan = *words;
+    const Axis& channels = plan.axes[plan.channels];
+    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < pixels * channels.outputs; i += (int64) gridDim.x * blockDim.x) {
+        int64 channel, pixel = divided(i, channels.outputs, &channel), low = 0, high = count;
+        Label label = *(const Label*) (labels + offset_of(plan, plan.channels, pixel, &Axis::image));
         while (low < high) {
             int64 middle = low + (high - low) / 2;
             if ((Label) keys[middle] < label) low = middle + 1;
             else high = middle;
         }
         bool has_row = low < count && (Label) keys[low] == label;
-        image[i] = has_row ? values[rows[low] * channels + channel] : from_word<Word>(fill);
+        image[i] = from_word<Word>(plan.fill);
+        if (has_row) image[i] = *(const Word*) (values + rows[low] * plan.part + channel * channels.out);
         bool is_background = has_background && (int64) label == background;
         if (IsSigned<Label>::value && (int64) label < 0 && !is_background) atomicMin(lowest, (int64) label);
     }

@@ -16,9 +16,12 @@ struct Outside {
 
 // A place of 0 is nobody's, one of k + 1 is value k's.
 template <class Index>
-__global__ void claim(const Index* indices, int64* owners, Outside* outside, int64 values, int64 pixels) {
+__global__ void claim(
+    const char* indices, int64* owners, Outside* outside, const Plan* words, int64 values, int64 pixels
+) {
+    const Plan& plan = *words;
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < values; i += (int64) gridDim.x * blockDim.x) {
-        int64 index = (int64) indices[i];
+        int64 index = (int64) *(const Index*) (indices + offset_of(plan, plan.channels, i, &Axis::places));
         bool wraps = !IsSigned<Index>::value && index < 0;  // of 64 bits
         if (!wraps && index >= 0 && index < pixels) {
             atomicMax(owners + index, i + 1);
@@ -31,9 +34,12 @@ __global__ void claim(const Index* indices, int64* owners, Outside* outside, int
 }
 
 template <class Word>
-__global__ void put(const Word* values, const int64* owners, Word* image, uint64 fill, int64 pixels) {
+__global__ void put(const char* values, const int64* owners, Word* image, const Plan* words, int64 pixels) {
+    const Plan& plan = *words;
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < pixels; i += (int64) gridDim.x * blockDim.x) {
-        image[i] = owners[i] ? values[owners[i] - 1] : from_word<Word>(fill);
+        int64 owner = owners[i] - 1;
+        image[i] = owner < 0 ? from_word<Word>(plan.fill)
+                             : *(const Word*) (values + offset_of(plan, plan.channels, owner, &Axis::out));
     }
 }
 

@@ -56,6 +56,16 @@ DEVICE int64 divided(int64 a, int64 b, int64* rest) {
     return quotient;
 }
 
+// Where element number i of an array lies, whose axes are the first `count`, neighbours that lie alike merged into one.
+DEVICE int64 offset_of(const Plan& plan, int64 count, int64 i, int64 Axis::*stride) {
+    int64 offset = 0, at;
+    for (int64 a = count - 1; a > 0; a--) {
+        i = divided(i, plan.axes[a].length, &at);
+        offset += at * plan.axes[a].*stride;
+    }
+    return offset + i * plan.axes[0].*stride;
+}
+
 DEVICE int64 source_of(const Plan& plan, const Axis& axis, int64 position) {
     if (position >= 0 && position < axis.length) return position;
     if (position >= axis.length + axis.after || axis.ignores) return ABSENT;

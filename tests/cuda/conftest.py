@@ -24,7 +24,7 @@ FEWER = {
     "test_large_windows_that_overlap": 2,
 }
 #: Files of which no test compiles a kernel, and so all run.
-CHEAP = ("test_standin.py", "test_gpu_launches.py")
+CHEAP = ("test_standin.py", "test_gpu_calls.py")
 
 
 def pytest_collection_modifyitems(config, items):

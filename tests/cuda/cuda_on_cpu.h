@@ -43,6 +43,12 @@ static inline double __fma_rn(double a, double b, double c) { return fma(a, b, c
 static inline double __dsqrt_rn(double a) { return sqrt(a); }
 
 // Threads run one at a time.
+static inline void __threadfence() {}
+static inline unsigned long long atomicAdd(unsigned long long* place, unsigned long long value) {
+    unsigned long long before = *place;
+    *place += value;
+    return before;
+}
 static inline long long atomicMax(long long* place, long long value) {
     long long before = *place;
     if (value > before) *place = value;

@@ -53,6 +53,13 @@ class Launches:
     allocations = waits
 
 
+def launched(cupy):
+    """Kernels launched since the last question: the stand-in tells their names, a GPU what they were asked for by."""
+    names = [first if cupy is standin else rest[0][rest[1]] for first, *rest in cupy.log.launches]
+    cupy.log.clear()
+    return [name.partition("<")[0].removeprefix("skpool::") for name in names]
+
+
 def on_device(array):
     """An array on the device, of the same layout."""
     if array is None:

@@ -4,8 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-import standin
-from devices import on_device, same, same_bits
+from devices import launched, on_device, same, same_bits
 from grid import DTYPES, FOLDED, cases, fits
 from images import LAYOUTS, generator, image_of
 from test_gpu import of_memory
@@ -14,13 +13,6 @@ import skpool
 from skpool.backends import gpu
 
 pytestmark = pytest.mark.usefixtures("cupy")
-
-
-def launched(cupy):
-    """Kernels launched since the last question: the stand-in tells their names, a GPU what they were asked for by."""
-    names = [first if cupy is standin else rest[0][rest[1]] for first, *rest in cupy.log.launches]
-    cupy.log.clear()
-    return [name.partition("<")[0].removeprefix("skpool::") for name in names]
 
 
 # ---------------------------------------------------------------- windows of 2 x 2

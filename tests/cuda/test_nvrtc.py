@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from plans import required, sliding_plan
 
-from skpool.backends import gpu, gpu_area, gpu_boxes, gpu_corners, gpu_labels, gpu_unpool
+from skpool.backends import gpu, gpu_area, gpu_boxes, gpu_corners, gpu_labels, gpu_unpool, gpu_weights
 from skpool.boxes import POOL_REDUCTIONS
 from skpool.plan import make_plan
 from skpool.reductions import REDUCTIONS, as_sum
-from skpool.windows import Sliding, Taps
+from skpool.windows import Bins, Sliding, Taps
 
 pytest.importorskip("cupy")
 nvrtc = pytest.importorskip("cupy_backends.cuda.libs.nvrtc")
@@ -77,6 +77,10 @@ def _windows(name, dtypes):
             for counted in (False, True):
                 kernels = gpu.kernels_of(plan, indices, counted)
                 yield kernels.file, kernels.names
+    if name == "max":
+        for dtype in dtypes:
+            kernels = gpu.kernels_of(sliding_plan((8, 8), np.dtype(dtype), name, window_shape=2), finds=True)
+            yield kernels.file, kernels.names
     if name in gpu.QUADS:
         for number, dtype in enumerate(dtypes):
             shape, axis = QUADS[number % len(QUADS)]
@@ -86,10 +90,14 @@ def _windows(name, dtypes):
 
 
 def _weights(dtypes):
-    for dtype in dtypes:
+    for dtype in map(np.dtype, dtypes):
         layout = Sliding(None, 2, 0, 1, True, "ignore", None, Taps.of_weights(np.ones((2, 3))))
-        kernels = gpu.kernels_of(make_plan((8, 8), np.dtype(dtype), "avg", layout))
+        plan = make_plan((8, 8), dtype, "avg", layout)
+        kernels = gpu.kernels_of(plan)
         yield kernels.file, kernels.names
+        yield kernels.file, gpu_weights.names_by_axes(plan)
+        yield kernels.file, gpu_weights.names_of_windowed(plan, dtype)
+        yield kernels.file, gpu_weights.names_of_whole(plan, np.dtype("float64"))
 
 
 def _unpooling(dtypes):
@@ -127,7 +135,9 @@ def _boxes(dtypes):
 
 def _areas(dtypes):
     for dtype in map(np.dtype, dtypes):
-        yield "area.cu", (gpu_area.name_of(dtype),)
+        for axes in ((), (1,), (0, 1), (0, 1, 2)):
+            plan = make_plan((8, 8, 8), dtype, "avg", Bins(3))
+            yield "area.cu", gpu_area.kernels_of(plan, {a: (np.zeros(3, int), np.full(3, 7)) for a in axes})[0]
 
 
 def _corners(dtypes):
