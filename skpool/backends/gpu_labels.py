@@ -11,7 +11,7 @@ import numpy as np
 from ..plan import axes_of
 from ..reductions import REDUCTIONS
 from ..windows import Sliding
-from .cpu import _row_dtype, recipe_of
+from .cpu import _SAFE, POWERS, _row_dtype, recipe_of
 from .gpu import (
     _MAPPED,
     NOTHING,
@@ -30,7 +30,7 @@ from .gpu import (
     word_of,
     words_of_axes,
 )
-from .labels import CHUNK, Layouts
+from .labels import CHUNK, Layouts, _powers_are_safe
 
 _FILE = "labels.cu"
 
@@ -43,8 +43,9 @@ LEAST_REGIONS = 2**14
 MOST_SEGMENTS = 2**22
 
 
-#: Reductions that are sums relative to an extremum.
+#: Reductions that are sums relative to an extremum, and to a number near the mean.
 RELATIVE = ("logsumexp", "soft")
+CENTERED = ("var", "std")
 
 
 class LabelImage(Layouts):
@@ -135,17 +136,41 @@ def _extremum_of(plan):
 def kernels_of_sums(plan):
     """The kernels that add up as the CPU does: whole regions, and their segments. None of exact reductions."""
     rows, name = _row_dtype(plan.image_dtype), plan.reduction.name
-    if not (name in RELATIVE or (name in ("sum", "avg") and rows.kind == "f")):
-        return ()
-    natural = plan.dtype if plan.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    pixel, natural, out = (f"skpool::{type_of(dtype)}" for dtype in (plan.image_dtype, natural, plan.dtype))
-    singles = name not in RELATIVE and rows.itemsize == 4 and plan.dtype != np.float64
-    sums = f"skpool::SumOf{'Singles' if singles else 'Doubles'}"
+    pixel, out = (f"skpool::{type_of(dtype)}" for dtype in (plan.image_dtype, plan.dtype))
+    real = plan.dtype if plan.dtype in (np.float32, np.float64) and name not in POWERS else np.dtype(np.float64)
+    types = f"<{pixel}, skpool::{type_of(real)}>"
     if name in RELATIVE:
-        mapped = f"skpool::Exponentials<skpool::{_MAPPED[name]}<{pixel}, {natural}>>"
+        mapped = f"Exponentials<skpool::{_MAPPED[name]}{types}>"
+    elif name in CENTERED:
+        mapped = f"Deviations<skpool::{_MAPPED[name]}{types}>"
+    elif name in POWERS and plan.parameters["p"] != math.inf:
+        mapped = f"Powered<skpool::{_MAPPED[name]}{types}>"
+    elif name in ("sum", "avg") and rows.kind == "f":
+        return _summing(_is_of_singles(plan), ("Summed" if name == "sum" else "Averaged") + types, out)
     else:
-        mapped = f"skpool::{'Summed' if name == 'sum' else 'Averaged'}<{pixel}, {natural}>"
-    return f"skpool::sum_regions<{sums}, {mapped}, {out}>", f"skpool::sum_segments<{sums}, {mapped}, {out}>"
+        return ()
+    return _summing(False, mapped, out)
+
+
+def _is_of_singles(plan):
+    """Whether plain sums are those of float32 pixels."""
+    return _row_dtype(plan.image_dtype) == np.float32 and plan.dtype != np.float64
+
+
+def _summing(of_singles, mapped, out):
+    types = f"skpool::SumOf{'Singles' if of_singles else 'Doubles'}, skpool::{mapped}, {out}"
+    return f"skpool::sum_regions<{types}>", f"skpool::sum_segments<{types}>"
+
+
+def kernels_of_centers(plan):
+    """The kernels that find a number near the mean of each region as the CPU does, one of 8 bytes; sums are exact,
+    and so by a block of threads for each region, but of floats."""
+    rows, pixel = _row_dtype(plan.image_dtype), f"skpool::{type_of(plan.image_dtype)}"
+    if rows.kind == "f":
+        return _summing(_is_of_singles(plan), f"Center<{pixel}>", "skpool::float64")
+    total, natural = ("TwoWords", rows.name) if rows.itemsize == 8 else ("uint64", "float64")
+    average = f"skpool::Avg<{pixel}, skpool::{total}, skpool::{natural}>"
+    return (f"skpool::pool_regions<{average}, skpool::{natural}>",)
 
 
 def pool(plan, label_image, spans, image, mask=None, mask_strides=None, indices=False, labels=None):
@@ -182,23 +207,36 @@ def pool(plan, label_image, spans, image, mask=None, mask_strides=None, indices=
         device = image.device.id
         inputs = (image, NOTHING if mask is None else mask, label_image.order, kept_or_sent(spans, device))
         axes = _axes(plan, image, mask_strides)
-        sums = kernels_of_sums(plan)
-        if not sums:
-            _fold(plan, inputs, axes, out, NOTHING if places is None else places)
+        kernel, values = checked_kernel(plan, indices)
+        if not (sums := kernels_of_sums(plan)):
+            table = _table(plan, axes, values, out)
+            arguments = (*inputs, out, places if indices else NOTHING, table)
+            launch_kernel(_FILE, (kernel,), device, 0, out.size * THREADS, arguments)
             return out, places
-        table = _table(plan, axes, checked_kernel(plan)[1], out)
         block = label_image.block(labels)
         blocks = max(-(-label_image.pixels // block), 1)
         if out.size >= LEAST_REGIONS or out.size * blocks > MOST_SEGMENTS:
-            known, _, _ = _workspace(plan, out, 0)
-            _find_extrema(plan, inputs, axes, known)
-            arguments = (*inputs, known, out, table, np.int64(block))
-            launch_kernel(_FILE, sums[:1], device, 0, out.size, arguments)
-        else:
-            known, space, arrivals = _workspace(plan, out, blocks)
-            _find_extrema(plan, inputs, axes, known)
-            arguments = (*inputs, known, space, arrivals, out, table, np.int64(block), np.int64(blocks))
-            launch_kernel(_FILE, sums[1:], device, 0, out.size * blocks, arguments)
+            blocks = 0
+        known, *space = _workspace(plan, out, blocks)
+
+        def launch(names, plan, values, into):
+            table = _table(plan, axes, values, out)
+            if len(names) == 1:
+                launch_kernel(_FILE, names, device, 0, out.size * THREADS, (*inputs, into, NOTHING, table))
+            elif blocks:
+                arguments = (*inputs, known, *space, into, table, np.int64(block), np.int64(blocks))
+                launch_kernel(_FILE, names[1:], device, 0, out.size * blocks, arguments)
+            else:
+                launch_kernel(_FILE, names[:1], device, 0, out.size, (*inputs, known, into, table, np.int64(block)))
+
+        if plan.reduction.name in RELATIVE:
+            extremum = _extremum_of(plan)
+            launch((checked_kernel(extremum)[0],), extremum, {}, known)
+        elif plan.reduction.name in CENTERED:
+            launch(kernels_of_centers(plan), replace(plan, min_count=1, fill_value=np.float64(0)), {}, known)
+        if plan.reduction.name in POWERS:
+            values |= {"safe": int(not _powers_are_safe(plan)), "least": 2.0**-_SAFE}
+        launch(sums, plan, values, out)
     return out, places
 
 
@@ -228,31 +266,16 @@ def _table(plan, axes, values, out):
     return kept_words(words_of_axes(values, axes), out.device.id).ready()
 
 
-def _fold(plan, inputs, axes, out, places=NOTHING):
-    """Fold regions by a block of threads for each."""
-    kernel, values = checked_kernel(plan, places is not NOTHING)
-    arguments = (*inputs, out, places, _table(plan, axes, values, out))
-    launch_kernel(_FILE, (kernel,), out.device.id, 0, out.size * THREADS, arguments)
-
-
-def _find_extrema(plan, inputs, axes, known):
-    """The samples to which exponentials are relative, where there are any."""
-    if known is not NOTHING:
-        _fold(_extremum_of(plan), inputs, axes, known)
-
-
 def _workspace(plan, out, blocks):
-    """Room for the extrema of regions, for sums of their segments, and for zeros that count them; or nothing."""
-    words = out.size * blocks * (5 if plan.reduction.name == "soft" else 3)
-    extrema = out.size if plan.reduction.name in RELATIVE else 0
-    arrivals = out.size if blocks else 0
-    if not words + extrema:
+    """Room for what is known of regions, for sums of their segments, and for zeros that count these; or nothing."""
+    words = out.size * blocks * (5 if plan.reduction.name in ("soft", *CENTERED) else 3)
+    known = out.size if plan.reduction.name in (*RELATIVE, *CENTERED) else 0
+    if not words + known:
         return NOTHING, NOTHING, NOTHING
-    space = empty((words + extrema + arrivals,), np.int64, out)
-    counts = space[words + extrema :]
-    counts.fill(0)
-    known = space[words : words + extrema].view(plan.image_dtype)[: out.size].reshape(out.shape) if extrema else NOTHING
-    return known, space, counts
+    space = empty((known + words + (out.size if blocks else 0),), np.int64, out)
+    arrivals = space[known + words :]
+    arrivals.fill(0)
+    return space, space[known:], arrivals
 
 
 def paint(labels, rows, label_image, values, fill, background):

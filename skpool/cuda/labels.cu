@@ -2,8 +2,7 @@
 //
 // The pixels of a region come in row-major order, and are folded by the tree of all folds: each thread takes a run
 // of them, a power of two long, then neighbours are joined. So results depend on nothing but the region, and
-// whatever rounds does so otherwise than on the CPU, which knows no order of a region: sums of floats are done again
-// below. Bytes moved for each pixel and channel: the pixel and its place, 8 bytes. Regions are as fast as blocks are
+// whatever rounds would do so otherwise than on the CPU, which knows no order of a region: that is done below. Bytes moved for each pixel and channel: the pixel and its place, 8 bytes. Regions are as fast as blocks are
 // many: one region alone keeps one multiprocessor busy.
 #include "folds.cuh"
 
@@ -49,23 +48,12 @@ DEVICE Node<typename R::State> folded_run(
     return node;
 }
 
-template <class R>
-DEVICE double largest_of_run(const Plan& plan, const Region<typename R::Pixel>& region, int64 begin, int64 end) {
-    double top = 0;
-    for (int64 place = begin; place < end; place++) {
-        Sample<typename R::Row> sample = region.sample(place);
-        if (sample.counts) top = larger(top, Scaling<R>::size(sample, plan));
-    }
-    return top;
-}
-
 template <class R, class Out>
 __global__ void pool_regions(
     const char* image, const char* mask, const int64* order, const int64* spans, char* out, int64* places,
     const Plan* words
 ) {
     __shared__ Node<typename R::State> nodes[THREADS];
-    __shared__ double tops[THREADS];
     const Plan& plan = *words;
     const int64 channels = plan.axes[plan.channels].outputs;
     for (int64 i = blockIdx.x; i < plan.outputs; i += gridDim.x) {
@@ -79,17 +67,6 @@ __global__ void pool_regions(
         nodes[threadIdx.x] = folded_run(reduction, region, begin, end);
         __syncthreads();
         join_block(reduction, nodes, found);
-        if (Scaling<R>::is_lost(reduction, plan, nodes[0])) {
-            tops[threadIdx.x] = largest_of_run<R>(plan, region, begin, end);
-            __syncthreads();
-            double top = 0;
-            for (int k = 0; k < THREADS; k++) top = larger(top, tops[k]);
-            if (Scaling<R>::scale(reduction, plan, top)) {
-                nodes[threadIdx.x] = folded_run(reduction, region, begin, end);
-                __syncthreads();
-                join_block(reduction, nodes, found);
-            }
-        }
         if (threadIdx.x == 0) {
             const Node<typename R::State>& node = nodes[0];
             write<Out>(plan, out + i * (int64) sizeof(Out), reduction.finish(node.state, node.count, false), node.count);
@@ -106,7 +83,8 @@ __global__ void pool_regions(
 // which are added in lanes of 8. So the bits are the CPU's, and what can be shared are segments: one region of an image
 // of 64 blocks keeps 64 threads busy. Bytes moved for each pixel and channel: those above; a thread reads neighbours,
 // which come from its caches. Regions in plenty have a thread each; of few the segments have, and the last thread of a
-// region joins their sums, in order. Exponentials are relative to the extremum, which takes a launch of its own.
+// region joins their sums, in order. Exponentials are relative to the extremum, and deviations to a number near the mean:
+// these take a launch of their own, before.
 
 enum { STEP = 16, LANES = 8, CHUNK = 1024 };
 
@@ -160,8 +138,16 @@ struct SumOfDoubles {
     DEVICE double value() const { return is_nan(total) || is_infinite(total) ? total : total + rest; }
 };
 
-// What is added up: pixels, for their sum
-template <class PixelType, class NaturalType> struct Summed {
+// What is added up is one plane or two of numbers made of pixels. Where sums have left the range of float64, they are
+// made again by the one thread that knows, of scaled pixels: few regions ever need that.
+struct InRange {
+    DEVICE bool is_lost(const Plan&, const double*, int64) const { return false; }
+    template <class Row> DEVICE double size(Row) const { return 0; }
+    DEVICE bool scale(double) { return false; }
+};
+
+// Pixels, for their sum
+template <class PixelType, class NaturalType> struct Summed : InRange {
     typedef PixelType Pixel;
     typedef NaturalType Natural;
     enum { PLANES = 1 };
@@ -185,8 +171,98 @@ template <class Pixel, class Natural> struct Averaged : Summed<Pixel, Natural> {
     }
 };
 
+// or a number near their mean: totals of very large numbers overflow, those of their parts do not;
+template <class Pixel> struct Center : Averaged<Pixel, double> {
+    double parts;
+    DEVICE Center(const Plan& plan, const char* known, int64 i) : Averaged<Pixel, double>(plan, known, i), parts(1) {}
+    DEVICE void map(const Sample<typename Stored<Pixel>::row>& sample, double* planes) const {
+        planes[0] = (double) sample.value / parts;
+    }
+    DEVICE bool is_lost(const Plan&, const double* totals, int64) const {
+        return Same<Pixel, double>::value && is_infinite(totals[0]);
+    }
+    DEVICE bool scale(double) {
+        parts = 1099511627776.0;
+        return true;
+    }
+    DEVICE double finish(const double* totals, int64 count) const { return totals[0] / (double) count * parts; }
+};
+
+// or deviations from such a center and their squares,
+template <class Row> struct From {
+    static DEVICE double of(Row value, const char* known, int64 i) { return (double) value - ((const double*) known)[i]; }
+};
+template <> struct From<int64> {
+    static DEVICE double of(int64 value, const char* known, int64 i) {
+        int64 center = ((const int64*) known)[i];
+        return value >= center ? (double) ((uint64) value - (uint64) center) : -(double) ((uint64) center - (uint64) value);
+    }
+};
+template <> struct From<uint64> {
+    static DEVICE double of(uint64 value, const char* known, int64 i) {
+        uint64 center = ((const uint64*) known)[i];
+        return value >= center ? (double) (value - center) : -(double) (center - value);
+    }
+};
+template <class R> struct Deviations : InRange {
+    typedef typename R::Pixel Pixel;
+    typedef typename R::Natural Natural;
+    enum { PLANES = 2 };
+    R reduction;
+    const char* known;
+    int64 region;
+
+    DEVICE Deviations(const Plan& plan, const char* known, int64 i) : reduction(plan), known(known), region(i) {}
+    DEVICE void map(const Sample<typename R::Row>& sample, double* planes) const {
+        planes[0] = From<typename R::Row>::of(sample.value, known, region);
+        planes[1] = planes[0] * planes[0];
+    }
+    DEVICE Natural finish(const double* totals, int64 count) const {
+        double less = totals[1] - totals[0] * (totals[0] / (double) count);  // the center is rounded
+        less = less < 0 ? 0.0 : less;
+        return reduction.finish(Moments{(double) count, 0, is_infinite(totals[1]) ? totals[1] : less, 0}, count, false);
+    }
+};
+
+// or powers; sums that may have lost bits are made again of multiples of the largest,
+template <class R> struct OfMagnitudes { static const bool value = true; };
+template <class P, class N> struct OfMagnitudes<Gem<P, N> > { static const bool value = false; };
+template <class R> struct Powered {
+    typedef typename R::Pixel Pixel;
+    typedef typename R::Natural Natural;
+    enum { PLANES = 1 };
+    R reduction;
+    double least, top;
+
+    DEVICE Powered(const Plan& plan, const char*, int64)
+        : reduction(plan), least(OfMagnitudes<R>::value ? -infinity() : plan.second), top(0) {}
+    DEVICE void map(const Sample<typename R::Row>& sample, double* planes) const {
+        if (top == 0) {
+            planes[0] = reduction.lift(sample);
+        } else {
+            double value = (double) sample.value;
+            planes[0] = raised(magnitude_of((value < least ? least : value) / top), reduction.p);
+        }
+    }
+    DEVICE bool is_lost(const Plan& plan, const double* totals, int64 count) const {
+        return plan.safe && count && (totals[0] < plan.least || totals[0] > 1 / plan.least);
+    }
+    template <class Row> DEVICE double size(Row value) const {
+        return OfMagnitudes<R>::value ? magnitude_of((double) value) : larger((double) value, least);
+    }
+    DEVICE bool scale(double largest) {
+        if (!(largest > 0) || is_infinite(largest)) return false;
+        top = largest;
+        return true;
+    }
+    DEVICE double finish(const double* totals, int64 count) const {
+        double value = reduction.value(totals[0], count);
+        return top == 0 ? value : value * top;
+    }
+};
+
 // or exponentials relative to the largest one, which is that of a known extremum.
-template <class R> struct Exponentials {
+template <class R> struct Exponentials : InRange {
     typedef typename R::Pixel Pixel;
     typedef typename R::Natural Natural;
     typedef typename R::State State;
@@ -284,10 +360,37 @@ template <class Sum, class Map> struct Joined {
         for (int p = 0; segment.count && p < Map::PLANES; p++) sums[p].join(segment.total[p], segment.rest[p]);
         count += segment.count;
     }
-    template <class Out> DEVICE void finish(const Map& mapped, const Plan& plan, char* out) const {
-        double totals[Map::PLANES];
+    // All segments of a region.
+    DEVICE void take_all(
+        const Map& mapped, const Region<typename Map::Pixel>& region, int64 place, int64 stop, int64 block
+    ) {
+        int64 beside;
+        while (place < stop) {
+            int64 limit = (divided(region.order[place], block, &beside) + 1) * block;
+            take(sum_of<Sum>(mapped, region, place, stop, limit));
+        }
+    }
+    DEVICE void totals(double* totals) const {
         for (int p = 0; p < Map::PLANES; p++) totals[p] = sums[p].value();
-        write<Out>(plan, out, mapped.finish(totals, count), count);
+    }
+    template <class Out> DEVICE void finish(
+        Map& mapped, const Region<typename Map::Pixel>& region, int64 place, int64 stop, int64 block, char* out
+    ) const {
+        double found[Map::PLANES];
+        totals(found);
+        if (mapped.is_lost(region.plan, found, count)) {
+            double top = 0;
+            for (int64 k = place; k < stop; k++) {
+                Sample<typename Stored<typename Map::Pixel>::row> sample = region.sample(k);
+                if (sample.counts) top = larger(top, mapped.size(sample.value));
+            }
+            if (mapped.scale(top)) {
+                Joined<SumOfDoubles, Map> again;
+                again.take_all(mapped, region, place, stop, block);
+                again.totals(found);
+            }
+        }
+        write<Out>(region.plan, out, mapped.finish(found, count), count);
     }
 };
 
@@ -299,15 +402,12 @@ __global__ void sum_regions(
     const Plan& plan = *words;
     const int64 channels = plan.axes[plan.channels].outputs;
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
-        int64 channel, beside, row = divided(i, channels, &channel), place = spans[2 * row], stop = spans[2 * row + 1];
+        int64 channel, row = divided(i, channels, &channel), place = spans[2 * row], stop = spans[2 * row + 1];
         Region<typename Map::Pixel> region = {plan, image, mask, order, channel};
         Map mapped(plan, known, i);
         Joined<Sum, Map> joined;
-        while (place < stop) {
-            int64 limit = (divided(order[place], block, &beside) + 1) * block;
-            joined.take(sum_of<Sum>(mapped, region, place, stop, limit));
-        }
-        joined.template finish<Out>(mapped, plan, out + i * (int64) sizeof(Out));
+        joined.take_all(mapped, region, place, stop, block);
+        joined.template finish<Out>(mapped, region, place, stop, block, out + i * (int64) sizeof(Out));
     }
 }
 
@@ -319,7 +419,7 @@ template <class T> DEVICE T fetched(const T* place) {
     return value;
 }
 
-// A thread sums one segment, and the last of those that have a region's joins them all. `arrivals` begin with zeros.
+// A thread sums one segment, and the last of those that have a region's joins them all. `arrivals` begin and end as zeros.
 template <class Sum, class Map, class Out>
 __global__ void sum_segments(
     const char* image, const char* mask, const int64* order, const int64* spans, const char* known,
@@ -329,7 +429,7 @@ __global__ void sum_segments(
     const int64 channels = plan.axes[plan.channels].outputs, items = plan.outputs * blocks;
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < items; i += (int64) gridDim.x * blockDim.x) {
         int64 channel, number, row = divided(divided(i, channels, &channel), blocks, &number);
-        int64 low = spans[2 * row], stop = spans[2 * row + 1], high = stop, output = row * channels + channel;
+        int64 first = spans[2 * row], stop = spans[2 * row + 1], low = first, high = stop, output = row * channels + channel;
         while (low < high) {  // to the first pixel of the block
             int64 middle = low + (high - low) / 2;
             if (order[middle] < number * block) low = middle + 1;
@@ -343,7 +443,8 @@ __global__ void sum_segments(
         __threadfence();
         Joined<Sum, Map> joined;
         for (int64 k = 0; k < blocks; k++) joined.take(fetched(space + (row * blocks + k) * channels + channel));
-        joined.template finish<Out>(mapped, plan, out + output * (int64) sizeof(Out));
+        joined.template finish<Out>(mapped, region, first, stop, block, out + output * (int64) sizeof(Out));
+        arrivals[output] = 0;     // for the next launch
     }
 }
 

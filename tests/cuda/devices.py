@@ -97,14 +97,6 @@ def same_bits(found, expected):
     np.testing.assert_array_equal(found, expected)
 
 
-def close(found, expected):
-    """The same but for rounding."""
-    found = fetched(found, expected)
-    few = 1e-12 if expected.dtype == np.float64 else 4 * 2.0**-23
-    scale = np.abs(np.where(np.isfinite(expected), expected, 0)).max(initial=0)
-    np.testing.assert_allclose(found, expected, few, few * float(scale))
-
-
 def same(function, image, *arguments, mask=None, **keywords):
     """The same call on the device and on the CPU gives the same."""
     masks = ({}, {}) if mask is None else ({"mask": on_device(mask)}, {"mask": mask})

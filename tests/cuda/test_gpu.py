@@ -171,6 +171,20 @@ def test_areas(dtype, outputs, cupy):
     same(skpool.adaptive_avg_pool, np.zeros((0, 4), dtype), 2, bins="area")
 
 
+@pytest.mark.parametrize("outputs", [(2, 3, 4), (None, 3, 4), (2, None, 12), (9, 3, None)])
+def test_areas_of_volumes(outputs, cupy):
+    image = LAYOUTS["strided"](image_of(generator("volumes", outputs), (6, 7, 8), "float32"))
+    mask = generator(outputs).random(image.shape) < 0.6
+    cupy.log.backwards = True
+    with np.errstate(all="ignore"):
+        same(skpool.adaptive_avg_pool, image, outputs, bins="area", nan_policy="omit")
+        same(skpool.adaptive_avg_pool, image, outputs, bins="area", mask=mask)
+        expected = skpool.adaptive_avg_pool(image, outputs, bins="area")
+    out = on_device(np.zeros((*expected.shape, 2), np.float32))[..., 1]
+    assert skpool.adaptive_avg_pool(on_device(image), outputs, bins="area", out=out) is out
+    same_bits(out, expected)
+
+
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float32", "float64"])
 def test_whole_images_with_weights(dtype, axis):
@@ -218,6 +232,17 @@ def test_pixels_with_weights(dtype, mode, cupy):
         same_bits(found, expected)
     with pytest.raises(ValueError, match="`image_weights` must be finite and >= 0"):
         skpool.weighted_avg_pool(on_device(image), taps, image_weights=on_device(-weights), channel_axis=-1)
+    if np.dtype(dtype).kind == "f":
+        image[8, 10, 2] = np.nan  # in no window
+        with pytest.raises(ValueError, match="must not have NaN where it counts"):
+            skpool.weighted_avg_pool(
+                on_device(image),
+                taps,
+                image_weights=on_device(weights),
+                channel_axis=-1,
+                ceil_mode=False,
+                nan_policy="raise",
+            )
     with pytest.raises(TypeError, match="`image_weights` must be on the device of `image`, got ndarray"):
         skpool.weighted_avg_pool(on_device(image), taps, image_weights=weights, channel_axis=-1)
 
@@ -251,6 +276,31 @@ def test_nothing_is_waited_for_but_nan(cupy):
     assert cupy.log.waits == 0
     skpool.max_pool(image, nan_policy="raise")
     assert cupy.log.waits == 1
+
+
+#: Calls that may refuse NaN, by what looks for it.
+REFUSING = {
+    "windows": lambda image, **given: skpool.max_pool(image, 3, stride=1, padding=1, **given),
+    "parts": lambda image, **given: skpool.global_pool(image, "max", **given),
+    "order": lambda image, **given: skpool.median_pool(image, 3, stride=1, **given),
+    "weights": lambda image, **given: skpool.weighted_avg_pool(image, [[1, 2], [4, 5]], stride=1, **given),
+    "areas": lambda image, **given: skpool.adaptive_avg_pool(image, (3, 4), bins="area", **given),
+    "corners": lambda image, **given: skpool.corner_pool(image, "top", **given),
+}
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_nan_raises_within_the_launches(name, cupy):
+    image = image_of(generator("refusing"), (33, 40), "uint8").astype(np.float32)
+    with_nan, mask = image.copy(), np.ones(image.shape, bool)
+    with_nan[17, 20], mask[17, 20] = np.nan, False
+    refusing, given = REFUSING[name], {"nan_policy": "raise"}
+    cupy.log.clear()
+    with pytest.raises(ValueError, match="must not have NaN where it counts"):
+        refusing(on_device(with_nan), **given)
+    assert len(cupy.log.launches) == (2 if name == "parts" else 1 + (name == "areas"))
+    same(refusing, with_nan, mask=mask, **given)
+    same(refusing, image, **given)
 
 
 def test_nan_raises_where_it_counts():

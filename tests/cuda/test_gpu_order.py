@@ -5,11 +5,12 @@ import math
 
 import numpy as np
 import pytest
-from devices import on_device, same, same_bits
+from devices import launched, on_device, same, same_bits
 from grid import DTYPES, cases, fits
 from images import LAYOUTS, generator, image_of
 
 import skpool
+from skpool.backends import gpu_weights
 from skpool.reductions import VIRTUAL_INDEX
 
 pytestmark = pytest.mark.usefixtures("cupy")
@@ -107,6 +108,21 @@ def test_weights(separable, dtype, cupy):
         with np.errstate(all="ignore"):
             if fits(image, {"window_shape": window, **keywords}):
                 same(skpool.weighted_avg_pool, image, weights, **keywords)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("mode", ["ignore", "constant", "reflect"])
+def test_weights_that_are_an_outer_product(mode, at_once, cupy, monkeypatch):
+    monkeypatch.setattr(gpu_weights, "MOST_AT_ONCE", 1000 if at_once else 1)
+    weights = np.multiply.outer(np.multiply.outer([1, 2, 1], [1, 0, 3.3]), [1, 4])
+    for axis in (None, 0, 1, 3):
+        image = image_of(generator("outer", mode, axis), (7, 8, 9), "float32")
+        image = image if axis is None else np.stack([image, image[::-1]], axis)
+        keywords = {"stride": 2, "padding": ((1, 1), (2, 0), (0, 1)), "mode": mode, "cval": 0.1, "channel_axis": axis}
+        cupy.log.clear()
+        with np.errstate(all="ignore"):
+            same(skpool.weighted_avg_pool, LAYOUTS["backwards"](image), weights, **keywords)
+        assert launched(cupy) == ["average_by_axes"] * (1 if at_once else 2)
 
 
 def test_weighted_averages_refuse_nan_where_it_counts():

@@ -110,11 +110,15 @@ def _unpooling(dtypes):
 def _regions(dtypes):
     for dtype in map(np.dtype, dtypes):
         for name in gpu.STRUCTS:
-            for indices in (False, True)[: 1 + REDUCTIONS[name].indices]:
-                yield "labels.cu", (gpu_labels.checked_kernel(sliding_plan((8, 8), dtype, name), indices)[0],)
-        relative = {"uint8": [("soft", None)], "float64": [("logsumexp", "float32")]}.get(dtype.name, [])
-        for name, out in (("sum", None), ("avg", "float64"), *relative):
-            yield "labels.cu", gpu_labels.kernels_of_sums(sliding_plan((8, 8), dtype, name, window_shape=1, dtype=out))
+            for out in (None, "float64", "float32"):
+                plan = sliding_plan((8, 8), dtype, name, window_shape=1, dtype=out)
+                for indices in (False, True)[: 1 + REDUCTIONS[name].indices]:
+                    for kernel in gpu_labels.kernels_of_sums(plan) or [gpu_labels.checked_kernel(plan, indices)[0]]:
+                        yield "labels.cu", (kernel,)
+                if name in gpu_labels.CENTERED:
+                    yield "labels.cu", gpu_labels.kernels_of_centers(plan)
+                if out is None and dtype not in FEW_DTYPES:
+                    break
         if dtype.kind in "iu":
             yield "labels.cu", (gpu_labels.name_of_paint(dtype, dtype), gpu_labels.name_of_measure(dtype))
 
