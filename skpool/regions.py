@@ -213,9 +213,8 @@ def region_pool(
     of threads, and any memory layout. Order statistics (``"median"``, ``"mode"`` and their kin) sort the samples of one
     channel at a time, on one thread, and need 15 to 100 bytes for each.
 
-    On a GPU pixels are sorted by label first, which waits for the device, and sums of floats are those of a tree over
-    the region's pixels: the same bits on every call, but the last ones may differ from the CPU's. Order statistics are
-    not computed there.
+    On a GPU pixels are sorted by label first, which waits for the device. Results are the CPU's bits. Order statistics
+    are not computed there.
 
     References
     ----------
@@ -588,17 +587,10 @@ def _pool_on_gpu(plan, image, label_image, labels, background, masks, raises, re
     gpu_labels.checked_kernel(plan, return_indices)
     regions = _RegionsOnGPU(label_image, labels, background)
     spans = regions.sorted.spans(regions.places)
-
     possible = None if labels is None else labels[_possible(labels, label_image.dtype)]
-
-    def pooled(plan, indices=False):
-        return gpu_labels.pool(plan, regions.sorted, spans, image, *masks, indices, possible)
-
-    if raises and plan.image_dtype.kind == "f":
-        counts = [pooled(plan.counting(omit))[0] for omit in (True, False)]
-        if bool((counts[0] != counts[1]).any()):
-            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
-    given = [array for array in pooled(plan, return_indices) if array is not None]
+    asked = {"indices": return_indices, "labels": possible, "raises": raises}
+    pooled = gpu_labels.pool(plan, regions.sorted, spans, image, *masks, **asked)
+    given = [array for array in pooled if array is not None]
     if plan.channel_axis is None:
         given = [array[:, 0] for array in given]
     if return_labels:

@@ -19,6 +19,7 @@ from .gpu import (
     THREADS,
     arrays,
     empty,
+    heed,
     kept_or_sent,
     kept_words,
     launch_kernel,
@@ -29,6 +30,7 @@ from .gpu import (
     type_of,
     word_of,
     words_of_axes,
+    workspace,
 )
 from .labels import CHUNK, Layouts, _powers_are_safe
 
@@ -163,8 +165,10 @@ def _summing(of_singles, mapped, out):
 
 
 def kernels_of_centers(plan):
-    """The kernels that find a number near the mean of each region as the CPU does, one of 8 bytes; sums are exact,
-    and so by a block of threads for each region, but of floats."""
+    """The kernels that find a number of 8 bytes near the mean of each region, as the CPU does.
+
+    Sums of integers are exact, in any order: there is one kernel, with a block of threads for each region.
+    """
     rows, pixel = _row_dtype(plan.image_dtype), f"skpool::{type_of(plan.image_dtype)}"
     if rows.kind == "f":
         return _summing(_is_of_singles(plan), f"Center<{pixel}>", "skpool::float64")
@@ -173,7 +177,7 @@ def kernels_of_centers(plan):
     return (f"skpool::pool_regions<{average}, skpool::{natural}>",)
 
 
-def pool(plan, label_image, spans, image, mask=None, mask_strides=None, indices=False, labels=None):
+def pool(plan, label_image, spans, image, mask, mask_strides, *, indices=False, labels=None, raises=False):
     """Fold regions on the device of the image, on the current stream.
 
     Parameters
@@ -191,13 +195,15 @@ def pool(plan, label_image, spans, image, mask=None, mask_strides=None, indices=
         Whether places are asked for.
     labels : ndarray of uint64 or None
         The labels asked for, if they were given, less those that the image cannot have.
+    raises : bool
+        Whether to wait for the device, and raise an error if NaN counts.
 
     Returns
     -------
     pooled, places : (K, channels) cupy.ndarray
         Places are None without `indices`.
     """
-    checked_kernel(plan, indices)
+    kernel, values = checked_kernel(plan, indices)
     channels = 1 if plan.channel_axis is None else image.shape[plan.channel_axis]
     out = empty((len(spans), channels), plan.dtype, image)
     places = empty(out.shape, np.int64, image) if indices else None
@@ -205,24 +211,22 @@ def pool(plan, label_image, spans, image, mask=None, mask_strides=None, indices=
         return out, places
     with image.device:
         device = image.device.id
-        inputs = (image, NOTHING if mask is None else mask, label_image.order, kept_or_sent(spans, device))
+        sums, blocks = kernels_of_sums(plan), 0
+        if sums:
+            block = label_image.block(labels)
+            blocks = max(-(-label_image.pixels // block), 1)
+            if out.size >= LEAST_REGIONS or out.size * blocks > MOST_SEGMENTS:
+                blocks = 0
+        raises &= image.dtype.kind == "f"
+        known, *space, alarm = _workspace(plan, out, blocks, raises)
+        inputs = image, NOTHING if mask is None else mask, alarm, label_image.order, kept_or_sent(spans, device)
         axes = _axes(plan, image, mask_strides)
-        kernel, values = checked_kernel(plan, indices)
-        if not (sums := kernels_of_sums(plan)):
-            table = _table(plan, axes, values, out)
-            arguments = (*inputs, out, places if indices else NOTHING, table)
-            launch_kernel(_FILE, (kernel,), device, 0, out.size * THREADS, arguments)
-            return out, places
-        block = label_image.block(labels)
-        blocks = max(-(-label_image.pixels // block), 1)
-        if out.size >= LEAST_REGIONS or out.size * blocks > MOST_SEGMENTS:
-            blocks = 0
-        known, *space = _workspace(plan, out, blocks)
 
         def launch(names, plan, values, into):
             table = _table(plan, axes, values, out)
             if len(names) == 1:
-                launch_kernel(_FILE, names, device, 0, out.size * THREADS, (*inputs, into, NOTHING, table))
+                arguments = (*inputs, into, places if indices else NOTHING, table)
+                launch_kernel(_FILE, names, device, 0, out.size * THREADS, arguments)
             elif blocks:
                 arguments = (*inputs, known, *space, into, table, np.int64(block), np.int64(blocks))
                 launch_kernel(_FILE, names[1:], device, 0, out.size * blocks, arguments)
@@ -236,7 +240,9 @@ def pool(plan, label_image, spans, image, mask=None, mask_strides=None, indices=
             launch(kernels_of_centers(plan), replace(plan, min_count=1, fill_value=np.float64(0)), {}, known)
         if plan.reduction.name in POWERS:
             values |= {"safe": int(not _powers_are_safe(plan)), "least": 2.0**-_SAFE}
-        launch(sums, plan, values, out)
+        launch(sums or (kernel,), plan, values, out)
+        if raises:
+            heed(alarm)
     return out, places
 
 
@@ -266,16 +272,16 @@ def _table(plan, axes, values, out):
     return kept_words(words_of_axes(values, axes), out.device.id).ready()
 
 
-def _workspace(plan, out, blocks):
-    """Room for what is known of regions, for sums of their segments, and for zeros that count these; or nothing."""
+def _workspace(plan, out, blocks, raises):
+    """Room for what is known of regions, for sums of their segments, and for zeros that count these; and an alarm."""
     words = out.size * blocks * (5 if plan.reduction.name in ("soft", *CENTERED) else 3)
     known = out.size if plan.reduction.name in (*RELATIVE, *CENTERED) else 0
-    if not words + known:
-        return NOTHING, NOTHING, NOTHING
-    space = empty((known + words + (out.size if blocks else 0),), np.int64, out)
-    arrivals = space[known + words :]
+    space, alarm = workspace(known + words + (out.size if blocks else 0), raises, out)
+    if space is NOTHING:
+        return NOTHING, NOTHING, NOTHING, alarm
+    arrivals = space[known + words : known + words + (out.size if blocks else 0)]
     arrivals.fill(0)
-    return space, space[known:], arrivals
+    return space, space[known:], arrivals, alarm
 
 
 def paint(labels, rows, label_image, values, fill, background):

@@ -14,6 +14,7 @@ template <class Pixel> struct Region {
     const Plan& plan;
     const char* image;
     const char* mask;               // or NULL
+    Alarm* alarm;                   // or NULL: NaN may be
     const int64* order;             // of all pixels
     int64 channel;
 
@@ -30,6 +31,7 @@ template <class Pixel> struct Region {
             at = offset_of(plan, plan.channels, pixel, &Axis::mask) + channel * channels.mask;
             found.counts &= *(const uint8*) (mask + at) != 0;
         }
+        if (alarm && found.counts && is_nan(found.value)) alarm->nan = 1;
         return found;
     }
 };
@@ -50,7 +52,7 @@ DEVICE Node<typename R::State> folded_run(
 
 template <class R, class Out>
 __global__ void pool_regions(
-    const char* image, const char* mask, const int64* order, const int64* spans, char* out, int64* places,
+    const char* image, const char* mask, Alarm* alarm, const int64* order, const int64* spans, char* out, int64* places,
     const Plan* words
 ) {
     __shared__ Node<typename R::State> nodes[THREADS];
@@ -58,7 +60,7 @@ __global__ void pool_regions(
     const int64 channels = plan.axes[plan.channels].outputs;
     for (int64 i = blockIdx.x; i < plan.outputs; i += gridDim.x) {
         int64 channel, row = divided(i, channels, &channel), first = spans[2 * row], pixels = spans[2 * row + 1] - first;
-        Region<typename R::Pixel> region = {plan, image, mask, order, channel};
+        Region<typename R::Pixel> region = {plan, image, mask, alarm, order, channel};
         R reduction(plan);
         int64 run = 1;
         while (run * THREADS < pixels) run *= 2;
@@ -396,14 +398,14 @@ template <class Sum, class Map> struct Joined {
 
 template <class Sum, class Map, class Out>
 __global__ void sum_regions(
-    const char* image, const char* mask, const int64* order, const int64* spans, const char* known, char* out,
+    const char* image, const char* mask, Alarm* alarm, const int64* order, const int64* spans, const char* known, char* out,
     const Plan* words, int64 block
 ) {
     const Plan& plan = *words;
     const int64 channels = plan.axes[plan.channels].outputs;
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
         int64 channel, row = divided(i, channels, &channel), place = spans[2 * row], stop = spans[2 * row + 1];
-        Region<typename Map::Pixel> region = {plan, image, mask, order, channel};
+        Region<typename Map::Pixel> region = {plan, image, mask, alarm, order, channel};
         Map mapped(plan, known, i);
         Joined<Sum, Map> joined;
         joined.take_all(mapped, region, place, stop, block);
@@ -422,7 +424,7 @@ template <class T> DEVICE T fetched(const T* place) {
 // A thread sums one segment, and the last of those that have a region's joins them all. `arrivals` begin and end as zeros.
 template <class Sum, class Map, class Out>
 __global__ void sum_segments(
-    const char* image, const char* mask, const int64* order, const int64* spans, const char* known,
+    const char* image, const char* mask, Alarm* alarm, const int64* order, const int64* spans, const char* known,
     Segment<Map::PLANES>* space, int64* arrivals, char* out, const Plan* words, int64 block, int64 blocks
 ) {
     const Plan& plan = *words;
@@ -435,7 +437,7 @@ __global__ void sum_segments(
             if (order[middle] < number * block) low = middle + 1;
             else high = middle;
         }
-        Region<typename Map::Pixel> region = {plan, image, mask, order, channel};
+        Region<typename Map::Pixel> region = {plan, image, mask, alarm, order, channel};
         Map mapped(plan, known, output);
         space[i] = sum_of<Sum>(mapped, region, low, stop, (number + 1) * block);
         __threadfence();  // the segment is there before its arrival

@@ -49,6 +49,8 @@ __global__ void weighted_average(
 }
 
 // --- weights that are an outer product: axis after axis, the first one innermost, in one launch or in two
+//
+// Between two launches lie 8 bytes for each sample along the last axis, written once and read through the caches.
 
 template <class Pixel, int Axes> struct Product {
     const Plan& plan;
@@ -147,6 +149,9 @@ __global__ void average_of_weighted(
 }
 
 // --- whole images: a block of threads for each block of pixels, then a thread for each channel adds these up
+//
+// Bytes moved: each pixel and its weight once, by neighbouring threads where columns are neighbours. Sums of columns, 24
+// bytes each, lie in a workspace that a block of threads uses again, and so in the caches; those of blocks are few.
 
 struct Shares {
     double total, norm;

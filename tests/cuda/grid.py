@@ -76,6 +76,8 @@ CAPTURED = {
     "footprints": lambda image: skpool.pool(image, reduction="percentile", q=30, footprint=[[0, 1], [1, 1]]),
     "adaptive": lambda image: skpool.adaptive_avg_pool(image, (3, 4)),
     "weights": lambda image: skpool.weighted_avg_pool(image, [[1, 3], [2, 2]]),
+    "areas": lambda image: skpool.adaptive_avg_pool(image, (7, 9), bins="area"),
+    "outer product": lambda image: skpool.blur_pool(image, max_window=2),
     "spread": lambda image: skpool.avg_unpool(image, (80, 120), 2),
     "boxes": lambda image: skpool.roi_align(image, [[0, 0, 9.5, 20], [4, 3, 30, 50]], 4),
     "corners": lambda image: skpool.corner_pool(image, "top_left"),

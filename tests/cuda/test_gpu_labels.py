@@ -153,9 +153,12 @@ def test_regions_of_another_type_and_nan():
     for dtype in ("uint8", "float64", "bool"):
         expected = skpool.region_pool(image, labels, "max", dtype=dtype, fill_value=1)
         same_bits(skpool.region_pool(on_device(image), on_device(labels), "max", dtype=dtype, fill_value=1), expected)
-    with pytest.raises(ValueError, match="must not have NaN"):
-        skpool.region_pool(on_device(image), on_device(labels), nan_policy="raise")
-    skpool.region_pool(on_device(image), on_device(labels), labels=[2, 3], nan_policy="raise")
+    for name in ("avg", "max", "std"):
+        with pytest.raises(ValueError, match="must not have NaN"):
+            skpool.region_pool(on_device(image), on_device(labels), name, nan_policy="raise")
+        arrays = on_device(image), on_device(labels)
+        expected = skpool.region_pool(image, labels, name, labels=[2, 3], nan_policy="raise")
+        same_bits(skpool.region_pool(*arrays, name, labels=[2, 3], nan_policy="raise"), expected)
 
 
 def test_no_regions():
