@@ -55,6 +55,7 @@ FLOORS = {
         "backends.gpu_corners",
         "backends.gpu_labels",
         "backends.gpu_unpool",
+        "backends.gpu_weights",
         "backends.chunked",
     ),
     "reference": ("reference",),
