@@ -22,6 +22,7 @@ import numpy as np
 
 from . import documents, windows
 from .adaptive import global_pool, pyramid_cells
+from .backends import gpu
 from .pooling import pooled_by
 from .reductions import REDUCTIONS
 
@@ -122,6 +123,8 @@ class _BatchPooling(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def _images(self, X, reset):
         """The batch, checked, as an array of images; with `reset` their shape becomes that of the fit."""
+        if gpu.is_array(X):
+            gpu.refuse(f"estimators.{type(self).__name__}(...), with X.get() in place of X")
         finite = self.nan_policy == "raise"
         images = check_array(X, allow_nd=True, ensure_all_finite=finite, estimator=self, input_name="X")
         # It compares the number of features, which is that of samples in raveled images only.

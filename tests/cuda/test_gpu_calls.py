@@ -222,6 +222,14 @@ def test_what_is_not_there_names_the_call_on_the_cpu(name, log):
         assert (len(log.launches), log.uploads) == (0, 0)
 
 
+@pytest.mark.parametrize("name", ["PoolTransformer", "GlobalPooling", "SpatialPyramidPooling"])
+def test_estimators_name_the_call_on_the_cpu(name, log):
+    estimators = pytest.importorskip("skpool.estimators", exc_type=ImportError)
+    with pytest.raises(NotImplementedError, match=rf"on the CPU: skpool\.estimators\.{name}\(.*X\.get\(\)"):
+        getattr(estimators, name)().fit_transform(ones())
+    assert not log.waits
+
+
 def test_every_public_function_works_or_refuses():
     """No function is forgotten: its cost is counted above, or it is refused, or it takes no image."""
     counted = {*WINDOWS, *OTHERS, "region_pool", "pool_pyramid", "spatial_pyramid_pool"}
