@@ -239,12 +239,9 @@ template <class R> struct Powered {
     DEVICE Powered(const Plan& plan, const char*, int64)
         : reduction(plan), least(OfMagnitudes<R>::value ? -infinity() : plan.second), top(0) {}
     DEVICE void map(const Sample<typename R::Row>& sample, double* planes) const {
-        if (top == 0) {
-            planes[0] = reduction.lift(sample);
-        } else {
-            double value = (double) sample.value;
-            planes[0] = raised(magnitude_of((value < least ? least : value) / top), reduction.p);
-        }
+        double value = (double) sample.value;
+        value = value < least ? least : value;
+        planes[0] = raised(magnitude_of(top == 0 ? value : value / top), reduction.p);
     }
     DEVICE bool is_lost(const Plan& plan, const double* totals, int64 count) const {
         return plan.safe && count && (totals[0] < plan.least || totals[0] > 1 / plan.least);
@@ -304,7 +301,7 @@ template <int Planes> struct Segment {
 
 // Add up the pixels of a region below pixel `limit`; `place` goes on to the first one that is not.
 template <class Sum, class Map>
-DEVICE Segment<Map::PLANES> sum_of(
+CALLED Segment<Map::PLANES> sum_of(
     const Map& mapped, const Region<typename Map::Pixel>& region, int64& place, int64 stop, int64 limit
 ) {
     enum { PLANES = Map::PLANES };
@@ -313,18 +310,24 @@ DEVICE Segment<Map::PLANES> sum_of(
     while (place < stop && region.order[place] < limit) {
         int64 pixel = region.order[place];
         bool is_step = pixel % STEP == 0 && place + STEP <= stop && region.order[place + STEP - 1] == pixel + STEP - 1;
+        Sample<typename Stored<typename Map::Pixel>::row> sample;
+        typename Stored<typename Map::Pixel>::row rows[STEP];
         double values[PLANES][STEP], planes[PLANES];
         uint32 counted = 0;
         int found = is_step ? STEP : 1;
-#pragma unroll
-        for (int k = 0; k < STEP; k++) {
-            if (k >= found) break;
-            Sample<typename Stored<typename Map::Pixel>::row> sample = region.sample(place + k);
+#pragma unroll 4
+        for (int k = 0; k < found; k++) {  // four loads at a time
+            sample = region.sample(place + k);
+            rows[k] = sample.value;
+            counted |= (uint32) sample.counts << k;
+            count += sample.counts;
+        }
+#pragma unroll 1
+        for (int k = 0; k < found; k++) {  // and what is made of them is long
+            sample.value = rows[k];
             mapped.map(sample, planes);
 #pragma unroll
             for (int p = 0; p < PLANES; p++) values[p][k] = planes[p];
-            counted |= (uint32) sample.counts << k;
-            count += sample.counts;
         }
         bool is_whole = counted == 0xffff, goes_on = is_whole && pixel == next && pixel % CHUNK;
 #pragma unroll

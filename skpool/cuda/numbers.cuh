@@ -6,6 +6,7 @@
 #pragma once
 
 #define DEVICE __device__ __forceinline__
+#define CALLED __device__ __noinline__  // what is long
 
 namespace skpool {
 

@@ -150,8 +150,9 @@ __global__ void average_of_weighted(
 
 // --- whole images: a block of threads for each block of pixels, then a thread for each channel adds these up
 //
-// Bytes moved: each pixel and its weight once, by neighbouring threads where columns are neighbours. Sums of columns, 24
-// bytes each, lie in a workspace that a block of threads uses again, and so in the caches; those of blocks are few.
+// Bytes moved: each pixel and its weight once, by neighbouring threads where columns are neighbours; where channels lie
+// innermost, caches keep what is between. Sums of columns, 24 bytes each, lie in a workspace that a block of threads uses
+// again, and so in the caches, too; those of blocks are few.
 
 struct Shares {
     double total, norm;

@@ -11,6 +11,7 @@
 #define __global__
 #define __device__
 #define __forceinline__ inline
+#define __noinline__ inline
 #define __shared__ static  // blocks run one at a time, so one copy will do
 #define __launch_bounds__(...)
 

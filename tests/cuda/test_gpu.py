@@ -484,7 +484,7 @@ def test_the_registry_the_cpu_and_the_sources_have_the_same_names():
     # Structs of one pixel type and, some of them, a result's: those that are named in kernels.
     named = re.findall(r"template <class Pixel(?:, class Natural)?> struct (\w+) : (?!Traits|Keys)", text)
     assert used <= {*re.findall(r"struct (\w+)", text)}
-    assert {*named} - used <= {"Powers", "Mapped", "Count", "Averaged"}
+    assert {*named} - used <= {"Powers", "Mapped", "Count", "Averaged", "Center"}
 
 
 def test_all_combinations_of_types_have_kernels():

@@ -107,18 +107,27 @@ def _unpooling(dtypes):
             yield "unpool.cu", (gpu_unpool.name_of_spread(dtype, np.dtype(share), np.dtype(result), 3),)
 
 
+#: Sums of regions by the type of the pixels, and the type of results: these kernels take longest to compile.
+SUMS = {
+    "uint8": (("logsumexp", None), ("gem", None)),
+    "int64": (("std", "float32"),),
+    "float16": (("avg", None),),
+    "float64": (("sum", "int16"), ("soft", "float32"), ("var", None)),
+}
+
+
 def _regions(dtypes):
     for dtype in map(np.dtype, dtypes):
         for name in gpu.STRUCTS:
-            for out in (None, "float64", "float32"):
-                plan = sliding_plan((8, 8), dtype, name, window_shape=1, dtype=out)
-                for indices in (False, True)[: 1 + REDUCTIONS[name].indices]:
-                    for kernel in gpu_labels.kernels_of_sums(plan) or [gpu_labels.checked_kernel(plan, indices)[0]]:
-                        yield "labels.cu", (kernel,)
-                if name in gpu_labels.CENTERED:
-                    yield "labels.cu", gpu_labels.kernels_of_centers(plan)
-                if out is None and dtype not in FEW_DTYPES:
-                    break
+            for indices in (False, True)[: 1 + REDUCTIONS[name].indices]:
+                plan = sliding_plan((8, 8), dtype, name, window_shape=1)
+                if not gpu_labels.kernels_of_sums(plan):
+                    yield "labels.cu", (gpu_labels.checked_kernel(plan, indices)[0],)
+        for name, out in SUMS.get(dtype.name, ()):
+            plan = sliding_plan((8, 8), dtype, name, window_shape=1, dtype=out)
+            yield "labels.cu", gpu_labels.kernels_of_sums(plan)
+            if name in gpu_labels.CENTERED:
+                yield "labels.cu", gpu_labels.kernels_of_centers(plan)
         if dtype.kind in "iu":
             yield "labels.cu", (gpu_labels.name_of_paint(dtype, dtype), gpu_labels.name_of_measure(dtype))
 
@@ -190,7 +199,7 @@ def test_kernels_compile_and_keep_their_numbers_in_registers(name, architecture,
         program, said = compiled(file, names, f"sm_{architecture}", "--ptxas-options=-v")
         assert len(nvrtc.getCUBIN(program)) > 0
         spills = [int(number) for number in re.findall(r"(\d+) bytes spill", said)]
-        assert len(spills) == 2 * len(names)
+        assert len(spills) >= 2 * len(names)  # functions that are called have their own
         assert not any(spills)
         if file == "quads.cu":  # nor do pixels pass through memory on their way
             assert not any(int(number) for number in re.findall(r"(\d+) bytes stack frame", said))
