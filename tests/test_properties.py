@@ -325,13 +325,28 @@ def test_a_crop_made_of_whole_windows_equals_the_crop_of_the_pooled(data, name):
     assert same_bits(part, pooled[tuple(map(slice, first, stop))])
 
 
+#: Window and stride: rows that windows share, up to their number and beyond.
+SHARING = [((63, 37), (2, 3)), ((63, 37), (1, 1)), ((64, 15), (1, 1)), ((9, 4), (1, 2)), ((47, 8), (9, 1))]
+
+
+@pytest.mark.parametrize(("window", "stride"), SHARING)
 @pytest.mark.parametrize("name", PLAIN_REDUCTIONS)
-def test_crops_of_large_windows(name):
+def test_crops_of_large_windows(name, window, stride):
     image = np.random.default_rng(5).normal(size=(150, 190)).astype(np.float32)
-    pooled = skpool.pool(image, (63, 37), name, stride=(2, 3), ceil_mode=False)
+    pooled = skpool.pool(image, window, name, stride=stride, ceil_mode=False)
     for row, column in ((0, 0), (1, 1), (7, 20), (pooled.shape[0] - 1, pooled.shape[1] - 1)):
-        samples = image[2 * row :, 3 * column :][:63, :37]
-        assert same_bits(skpool.pool(samples, (63, 37), name), pooled[row : row + 1, column : column + 1])
+        samples = image[stride[0] * row :, stride[1] * column :][: window[0], : window[1]]
+        assert same_bits(skpool.pool(samples, window, name), pooled[row : row + 1, column : column + 1])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("name", PLAIN_REDUCTIONS)
+def test_windows_of_padding_alone(name, dtype):
+    """They hold nothing, and leave nothing behind for those after them."""
+    image = (np.random.default_rng(6).random((60, 30)) * 50).astype(dtype)
+    touching = skpool.pool(image, (20, 5), name, stride=1, padding=(19, 4))
+    pooled = skpool.pool(image, (20, 5), name, stride=1, padding=(25, 7))
+    assert same_bits(np.ascontiguousarray(pooled[6:-6, 3:-3]), touching)
 
 
 @given(problems(), REDUCTION)

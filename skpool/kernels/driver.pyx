@@ -12,7 +12,9 @@ shared first: an item is then a part of a window's rows x a piece of its columns
 
 Where windows are tall and overlap, nodes of the tree are shared between them: with every image row, one node of each
 size 2**j that ends there is made, and the last few of each size are kept. Exact sums run: an image row is added when
-windows reach it, and taken away when they have passed it.
+windows reach it, and taken away when they have passed it. An extremum is that of two nodes, which meet at a row in the
+window's midst: one begins with the window's first row, the other grows from that row on. When windows have passed it,
+a node from each of their rows to the last is made, and the next row begins to grow.
 
 Design: the order of a fold depends on the window alone, never on items, tiles or threads, so float results are the
 same for any of them. It is the tree T(k) = T(h) + T(k - h), h the largest power of two below k, over the rows that
@@ -29,8 +31,9 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcpy, memset
 from skpool.kernels.table cimport (
-    Kernel, Order, Parameters, Slide, Steps, Tile, beside_t, blank_t, compact_t, convert_t, finish_places_t,
-    finish_t, keys_t, lanes_t, load_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t,
+    MOST_IN_CHAIN, Kernel, Order, Parameters, Slide, Steps, Tile, beside_t, blank_t, compact_t, convert_t,
+    finish_places_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t,
+    tile_t,
 )
 
 cdef extern from * nogil:
@@ -110,11 +113,13 @@ cdef enum:
     MOST_WIDTHS = 4
     WIDE = 256              # elements from which an uneven window is folded by itself
     LONG_COLUMN = 16        # channels from which columns are joined one by one
-    TALL = 12               # rows of windows that share nodes
+    TALL = 9                # rows of windows that share nodes
     LEAST_PART = 32         # rows of a part: a power of two times BLOCK
     LEAST_PIECE = 2048      # elements of a piece
     STREAMED_FROM = 24 * 1024 * 1024
-    SCRATCH = 960 * 1024    # bytes of a thread
+    SCRATCH = 960 * 1024    # bytes of a thread, unless its tile is too narrow:
+    LEAST_TILE = 12         # times the columns that two tiles have in common,
+    MOST_SCRATCH = 4        # in at most so many times the bytes
     PIECE = 4096            # bytes of a piece of a row,
     PAGE = 4096             # of a page of memory,
     FETCHED = 1024          # and of its beginning
@@ -264,6 +269,7 @@ cdef struct Recipe:
     bint overlapping                # neighbouring windows share rows
     Py_ssize_t shared_levels        # sizes of the nodes that they share; 0: none
     bint runs                       # they share one sum, to which rows are added, and taken away again
+    bint meets                      # they share nodes that meet in their midst: from each row to it, and from there on
     bint omit                       # NaN counts as masked
     bint masked                     # counts differ from pixel to pixel
     bint converts_rows              # image rows are never used where they lie
@@ -369,10 +375,14 @@ cdef struct Call:
 cdef struct Fold:
     # Rows of one lane: the accumulator (level 0 of the tree) and the other levels, then what `across` needs.
     char* levels[MOST_LEVELS]
+    char* folded                    # rows of a window: the accumulator, or a row that windows share
     char* turns[3]                  # doubling goes from one to the next
     char* spare[3]
-    char* shared[MOST_LEVELS]       # nodes of 2**j rows, the last 2**j + 1 of them
+    char* shared[MOST_LEVELS]       # nodes that windows share, by size
     char* part[2]                   # of a window that is put together from them
+    char* nothing                   # states of no samples, where states are joined
+    char* doubled[MOST_LEVELS]      # nodes of 2, 4, 8, ... columns,
+    char* states                    # and of windows that are put together from them
     char* by_width                  # uneven windows: a row for each width,
     int64_t* table                  # where among them the state of each output is,
     char* uneven                    # and the row of them all
@@ -424,19 +434,29 @@ cdef struct Scratch:
     Py_ssize_t output[MOST_AXES]    # which output row it is
     Py_ssize_t skipped              # taps ahead of the first row that it has, where places count from that
     Py_ssize_t reached              # what windows share: the position after the last row that it holds,
-    Py_ssize_t origin               # and its first row
+    Py_ssize_t origin               # and its first row,
+    Py_ssize_t middle               # and where nodes meet
     Py_ssize_t present              # rows that the window has,
     Py_ssize_t listed               # and how many of them are listed
     Py_ssize_t stamp
 
 
+cdef inline Py_ssize_t bits_of(Py_ssize_t number) noexcept nogil:
+    """Of a number that is not negative."""
+    cdef Py_ssize_t bits = 0
+    while number >> bits:
+        bits = bits + 1
+    return bits
+
+
 cdef inline Py_ssize_t levels_of(Py_ssize_t nodes) noexcept nogil:
     """Levels of a tree over so many nodes, with those of the unfinished block."""
-    cdef Py_ssize_t levels = 4
-    while nodes:
-        levels = levels + 1
-        nodes = nodes >> 1
-    return levels
+    return 4 + bits_of(nodes)
+
+
+cdef inline bint doubles_first(const Kernel* kernel) noexcept nogil:
+    """Whether columns are folded by `across_doubled`."""
+    return kernel.chain != NULL and kernel.join == NULL
 
 
 cdef inline Py_ssize_t picked_pitch(const Call* call) noexcept nogil:
@@ -464,9 +484,9 @@ cdef inline void* taken(Shelf* shelf, Py_ssize_t size) noexcept nogil:
     return place
 
 
-cdef inline Py_ssize_t ring(Py_ssize_t level) noexcept nogil:
+cdef inline Py_ssize_t ring(const Recipe* recipe, Py_ssize_t level) noexcept nogil:
     """Nodes of a size that are kept: the last window's need no more, wherever it ends."""
-    return (<Py_ssize_t> 1 << level) + 1
+    return recipe.axes[recipe.leading - 1].taps if recipe.meets else (<Py_ssize_t> 1 << level) + 1
 
 
 cdef void place_fold(
@@ -477,11 +497,18 @@ cdef void place_fold(
     cdef Py_ssize_t i
     for i in range(levels):
         fold.levels[i] = <char*> taken(shelf, size)
+    fold.folded = fold.levels[0]
     for i in range(recipe.shared_levels):
-        fold.shared[i] = <char*> taken(shelf, size * ring(i))
-    if recipe.shared_levels:
+        fold.shared[i] = <char*> taken(shelf, size * ring(recipe, i))
+    if recipe.shared_levels or doubles_first(kernel):
         fold.part[0] = <char*> taken(shelf, size)
         fold.part[1] = <char*> taken(shelf, size)
+    if kernel.join != NULL:
+        fold.nothing = <char*> taken(shelf, size)
+    if doubles_first(kernel):
+        fold.states = <char*> taken(shelf, size)
+        for i in range(bits_of(recipe.axes[recipe.leading].taps) - 1):
+            fold.doubled[i] = <char*> taken(shelf, size)
     fold.spare[0] = <char*> taken(shelf, size)
     fold.spare[1] = <char*> taken(shelf, size)
     fold.spare[2] = <char*> taken(shelf, size)
@@ -1083,6 +1110,87 @@ cdef inline Py_ssize_t columns_of(const Ladder* ladder, Py_ssize_t outputs) noex
     return (outputs - 1) * ladder.stride + (ladder.nodes - 1) * ladder.step + 1
 
 
+cdef inline bint ends_at_once(
+    const Call* call, const Lane* lane, const Ladder* ladder, Py_ssize_t outputs, bint goes_on,
+) noexcept nogil:
+    """Whether the nodes left, and what is joined so far, are joined in one pass: up to four, or more that are aligned.
+
+    A vector that begins amid a cache line is read as two: eight such nodes in a pass take up to 1.2 times as long as
+    doubling.
+    """
+    cdef Py_ssize_t count = ladder.nodes + goes_on
+    if lane.kernel.join == NULL or not (ladder.stride == 1 or outputs == 1):
+        return False
+    if 2 < count <= 4:
+        return True
+    return 4 < count <= BLOCK and ladder.step * call.recipe.inner * lane.kernel.width % ALIGNMENT == 0
+
+
+cdef inline char* join_states(
+    const Call* call, const Lane* lane, const Fold* fold, char* target, const char** nodes, Py_ssize_t count,
+    Py_ssize_t outputs,
+) noexcept nogil:
+    """Join 2 to 8 nodes of each output, in one pass; those that lack are of no samples."""
+    while 4 < count < BLOCK:
+        nodes[count] = fold.nothing
+        count = count + 1
+    lane.kernel.join(
+        target, <const void**> nodes, NULL, NULL, count, outputs * call.recipe.inner, call.layout.pitch,
+        lane.parameters,
+    )
+    return target
+
+
+cdef char* chain_states(
+    const Call* call, const Lane* lane, Fold* fold, char** nodes, Py_ssize_t found, Py_ssize_t n, char* target,
+) noexcept nogil:
+    """Join nodes without places, the last of which comes first, in as few passes as may be."""
+    cdef const void* states[MOST_IN_CHAIN]
+    cdef char* state = nodes[0]
+    cdef char* fresh
+    cdef Py_ssize_t done = 1, count, j
+    while done < found:
+        count = 1 if lane.kernel.chain == NULL else min(found - done, MOST_IN_CHAIN - 1)
+        fresh = target if done + count == found else fold.part[1] if state == fold.part[0] else fold.part[0]
+        if count == 1:
+            lane.kernel.merge(fresh, nodes[done], state, n, call.layout.pitch, 0, lane.parameters)
+        else:
+            for j in range(count):
+                states[j] = nodes[done + count - 1 - j]
+            states[count] = state
+            lane.kernel.chain(fresh, states, count + 1, n, call.layout.pitch, lane.parameters)
+        state = fresh
+        done = done + count
+    return state
+
+
+cdef char* across_doubled(
+    const Call* call, const Lane* lane, Fold* fold, const Ladder* ladder, Py_ssize_t outputs, char* target,
+) noexcept nogil:
+    """As `across`, at stride 1: rows of nodes of all sizes first, then a chain of those that windows consist of."""
+    cdef Py_ssize_t inner = call.recipe.inner, size = ladder.step * inner * lane.kernel.width
+    cdef Py_ssize_t left = ladder.nodes, taps = 1, level = 0, found = 0
+    cdef char* nodes[MOST_LEVELS]
+    cdef char* row = ladder.row
+    cdef char* fresh
+    while True:
+        if left & taps:
+            left = left - taps
+            nodes[found] = row + left * size
+            found = found + 1
+        if left == 0:
+            break
+        fresh = fold.doubled[level]
+        lane.kernel.merge(
+            fresh, row, row + taps * size, (outputs + (ladder.nodes - 2 * taps) * ladder.step) * inner,
+            call.layout.pitch, taps, lane.parameters,
+        )
+        row = fresh
+        taps = 2 * taps
+        level = level + 1
+    return chain_states(call, lane, fold, nodes, found, outputs * inner, target if target != NULL else fold.states)
+
+
 cdef char* across_twice(
     const Call* call, const Lane* lane, Fold* fold, const Ladder* ladder, Py_ssize_t outputs, char* target,
 ) noexcept nogil:
@@ -1112,8 +1220,8 @@ cdef char* across(
     """Fold the columns of each of `outputs` windows; returns the row of their states.
 
     Doubling: a node holds `taps` columns; T(k) is the last node of each odd level, joined from the right. Where
-    the stride is even, only every second pair is needed, and the row halves with each level. `target`, if not
-    NULL, is where the last step may write.
+    the stride is even, only every second pair is needed, and the row halves with each level. The last few levels may
+    take one pass. `target`, if not NULL, is where the last step may write.
     """
     cdef const Kernel* kernel = &lane.kernel
     cdef Py_ssize_t inner = call.recipe.inner, width = kernel.width, plane, shift
@@ -1124,11 +1232,15 @@ cdef char* across(
     cdef char* fresh
     cdef char* below
     cdef bint last, halves
+    cdef const char* joined[BLOCK + 1]
+    cdef Py_ssize_t i
     if ladder.stride == 1 and ladder.nodes > 1 and (
         # Nodes of 2**j columns overlap by one, or there are several to be joined.
         kernel.repeats or (kernel.unfold != NULL and ladder.nodes > 7 and ladder.nodes & (ladder.nodes + 1) == 0)
     ):
         return across_twice(call, lane, fold, ladder, outputs, target)
+    if ladder.stride == 1 and ladder.nodes > 3 and doubles_first(kernel):
+        return across_doubled(call, lane, fold, ladder, outputs, target)
     if 1 < ladder.stride <= MOST_LATE_STRIDE and inner > 1 and outputs > 1 and not pairs_alone(ladder, kernel, inner):
         # Whole rows of channels are joined faster than columns are picked from them: pick once, at the end.
         shift = ladder.stride
@@ -1142,6 +1254,14 @@ cdef char* across(
             )
         return fresh
     while True:
+        if ends_at_once(call, lane, ladder, outputs, result != NULL):
+            for i in range(ladder.nodes):
+                joined[i] = ladder.row + i * ladder.step * inner * width
+            joined[ladder.nodes] = result
+            return join_states(
+                call, lane, fold, target if target != NULL else another(fold, ladder.row, result_row), joined,
+                ladder.nodes + (result != NULL), outputs,
+            )
         if ladder.nodes & 1:
             last = ladder.nodes == 1
             if ladder.nodes == 3 and ladder.stride == 2 and pairs_alone(ladder, kernel, inner) and inner == 1:
@@ -1203,7 +1323,7 @@ cdef char* across_uneven(
     cdef char* state
     cdef Ladder ladder
     for i in range(recipe.widths_found if recipe.widths_found else outputs):
-        ladder.row, ladder.taps, ladder.step = fold.levels[0], 1, 1
+        ladder.row, ladder.taps, ladder.step = fold.folded, 1, 1
         if recipe.widths_found:
             target = fold.by_width + i * kernel.planes * plane_size
             ladder.nodes, ladder.stride = recipe.widths[i], 1
@@ -1486,7 +1606,12 @@ cdef inline char* fold_columns(
     cdef Ladder ladder
     if axis.start != NULL:
         return across_uneven(call, lane, fold, first, outputs)
-    ladder.row = fold.levels[0]
+    ladder.row = fold.folded
+    if axis.taps == 1 and ladder.row != fold.levels[0]:    # a finish may work where its states lie
+        ladder.row = fold.levels[0]
+        copy_state(
+            ladder.row, fold.folded, columns_under(axis, first, outputs) * call.recipe.inner, call, &lane.kernel,
+        )
     ladder.nodes, ladder.taps = axis.taps, 1
     ladder.stride, ladder.step = axis.stride if outputs > 1 else 0, axis.step
     return across(call, lane, fold, &ladder, outputs, target)
@@ -1539,98 +1664,165 @@ cdef inline char* node_at(
 ) noexcept nogil:
     """The node of 2**level rows from `position` on; positions are counted from the padding's first."""
     cdef Py_ssize_t size = lane.kernel.width * lane.kernel.planes * call.layout.pitch
-    return fold.shared[level] + position % ring(level) * size
+    return fold.shared[level] + position % ring(call.recipe, level) * size
 
 
 cdef void share_row(
-    Scratch* scratch, const Call* call, const Lane* lane, Fold* fold, Py_ssize_t position, Py_ssize_t n,
+    const Scratch* scratch, const Call* call, const Lane* lane, const Fold* fold, Py_ssize_t position, Py_ssize_t n,
 ) noexcept nogil:
-    """Make the nodes that end with a row, whose state is in the accumulator."""
-    cdef const Axis* axis = &call.recipe.axes[call.recipe.leading - 1]
-    cdef Py_ssize_t columns = call.recipe.axes[call.recipe.leading].taps
-    cdef Py_ssize_t at = position + axis.before, j, first, half = 1
-    copy_state(node_at(call, lane, fold, 0, at), fold.levels[0], n, call, &lane.kernel)
+    """Make the larger nodes that end with a row; in pieces, which stay in the first-level cache from node to node."""
+    cdef const Kernel* kernel = &lane.kernel
+    cdef Py_ssize_t piece = divided_up(PIECE, ALIGNMENT * kernel.width * kernel.planes) * ALIGNMENT
+    cdef Py_ssize_t at = position + call.recipe.axes[call.recipe.leading - 1].before
+    cdef Py_ssize_t oldest = scratch.origin + call.recipe.axes[call.recipe.leading - 1].before
+    cdef Py_ssize_t j, first, made = 1, begin = 0, offset
+    cdef char* earlier[MOST_LEVELS]
+    cdef char* node[MOST_LEVELS]
+    node[0] = node_at(call, lane, fold, 0, at)
     for j in range(1, call.recipe.shared_levels):
-        first = at - 2 * half + 1
-        if first < scratch.origin + axis.before:
-            return
-        lane.kernel.merge(
-            node_at(call, lane, fold, j, first), node_at(call, lane, fold, j - 1, first),
-            node_at(call, lane, fold, j - 1, first + half), n, call.layout.pitch, half * columns, lane.parameters,
-        )
-        half = 2 * half
+        first = at + 1 - (<Py_ssize_t> 1 << j)
+        if first < oldest:
+            break
+        earlier[j] = node_at(call, lane, fold, j - 1, first)
+        node[j] = node_at(call, lane, fold, j, first)
+        made = j + 1
+    while begin < n:
+        offset = begin * kernel.width
+        for j in range(1, made):                           # nodes without places
+            kernel.merge(
+                node[j] + offset, earlier[j] + offset, node[j - 1] + offset, min(piece, n - begin),
+                call.layout.pitch, 0, lane.parameters,
+            )
+        begin = begin + piece
 
 
 cdef void put_together(
-    Scratch* scratch, const Call* call, const Lane* lane, Fold* fold, Py_ssize_t first, Py_ssize_t n,
+    const Scratch* scratch, const Call* call, const Lane* lane, Fold* fold, Py_ssize_t first, Py_ssize_t n,
 ) noexcept nogil:
     """The tree over the window's rows, from the last and smallest node back to the first and largest."""
-    cdef const Axis* axis = &call.recipe.axes[call.recipe.leading - 1]
-    cdef Py_ssize_t columns = call.recipe.axes[call.recipe.leading].taps
-    cdef Py_ssize_t left = scratch.present, stop = first + axis.before + scratch.present, level = 0, size = 1
-    cdef char* state = NULL
-    cdef char* node
-    cdef char* target
-    if lane.kernel.repeats:                                # two nodes, which may overlap
-        while 2 * size <= left:
-            size = 2 * size
-            level = level + 1
-        lane.kernel.merge(
-            fold.levels[0], node_at(call, lane, fold, level, first + axis.before),
-            node_at(call, lane, fold, level, stop - size), n, call.layout.pitch, (left - size) * columns,
-            lane.parameters,
-        )
-        return
+    cdef Py_ssize_t before = call.recipe.axes[call.recipe.leading - 1].before
+    cdef Py_ssize_t left = scratch.present, level = 0, found = 0
+    cdef char* nodes[MOST_LEVELS]
     while left:
-        if left & size:
-            left = left - size
-            stop = stop - size
-            node = node_at(call, lane, fold, level, stop)
-            if state == NULL:
-                state = node
-            else:
-                target = fold.levels[0] if left == 0 else fold.part[0] if state != fold.part[0] else fold.part[1]
-                lane.kernel.merge(target, node, state, n, call.layout.pitch, size * columns, lane.parameters)
-                state = target
+        if left >> level & 1:
+            left = left - (<Py_ssize_t> 1 << level)
+            nodes[found] = node_at(call, lane, fold, level, first + before + left)
+            found = found + 1
         level = level + 1
-        size = 2 * size
-    if state != fold.levels[0]:
-        copy_state(fold.levels[0], state, n, call, &lane.kernel)
+    fold.folded = chain_states(call, lane, fold, nodes, found, n, fold.levels[0])
+
+
+cdef void reach_last(
+    const Scratch* scratch, const Call* call, const Lane* lane, const Fold* fold, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Make of the nodes of single rows, from `first` on, nodes that reach to the last row held."""
+    cdef Py_ssize_t before = call.recipe.axes[call.recipe.leading - 1].before
+    cdef Py_ssize_t columns = call.recipe.axes[call.recipe.leading].taps, row
+    cdef char* node = node_at(call, lane, fold, 0, scratch.reached - 1 + before)
+    cdef char* later
+    for row in range(scratch.reached - 2, first - 1, -1):
+        later = node
+        node = node_at(call, lane, fold, 0, row + before)
+        lane.kernel.merge(node, node, later, n, call.layout.pitch, columns, lane.parameters)
+
+
+cdef void grow_part(
+    const Scratch* scratch, const Call* call, const Lane* lane, Fold* fold, Py_ssize_t n,
+) noexcept nogil:
+    """Fold the row just reached into the node that grows from the middle on."""
+    cdef Py_ssize_t columns = call.recipe.axes[call.recipe.leading].taps
+    cdef Py_ssize_t before = call.recipe.axes[call.recipe.leading - 1].before
+    cdef const char* row = node_at(call, lane, fold, 0, scratch.reached + before)
+    if scratch.reached == scratch.middle:
+        copy_state(fold.part[0], row, n, call, &lane.kernel)
+        return
+    lane.kernel.merge(
+        fold.part[0], fold.part[0], row, n, call.layout.pitch, (scratch.reached - scratch.middle) * columns,
+        lane.parameters,
+    )
+
+
+cdef void join_at_middle(
+    const Scratch* scratch, const Call* call, const Lane* lane, Fold* fold, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """The window's two nodes in one."""
+    cdef Py_ssize_t columns = call.recipe.axes[call.recipe.leading].taps
+    cdef char* node = node_at(call, lane, fold, 0, first + call.recipe.axes[call.recipe.leading - 1].before)
+    fold.folded = node
+    if scratch.middle == scratch.reached:
+        return
+    fold.folded = fold.levels[0]
+    lane.kernel.merge(
+        fold.levels[0], node, fold.part[0], n, call.layout.pitch, (scratch.middle - first) * columns,
+        lane.parameters,
+    )
+
+
+cdef void fetch_below(
+    const Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found,
+) noexcept nogil:
+    """Ask for the row that comes after the one just reached, while that one is folded into what windows share.
+
+    At 2048 x 2048, maxima take 0.8 to 0.9 of the time without, sums 0.9 to 0.97.
+    """
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t last = recipe.leading - 1, s
+    if not (call.rows_in_place and 0 <= scratch.reached < recipe.axes[last].length - 1):
+        return
+    for s in range(segments_found):
+        if segments[s].sources == NULL and segments[s].first >= 0:
+            skpool_prefetch(
+                scratch.sources[0] + call.image.leading[last] + segments[s].first * call.image.column,
+                segments[s].columns * recipe.inner * recipe.row_width,
+            )
 
 
 cdef void fold_shared(
     Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found, Py_ssize_t columns,
     bint goes_on,
 ) noexcept nogil:
-    """As `fold_rows`, from what windows share: nodes, or a running sum; `goes_on` from the output row before."""
+    """As `fold_rows`, from what windows share; `goes_on` from the output row before."""
     cdef const Recipe* recipe = call.recipe
     cdef const Axis* axis = &recipe.axes[recipe.leading - 1]
     cdef const Lane* lanes[2]
     cdef Fold* folds[2]
+    cdef char* accumulators[2]
     cdef Py_ssize_t used = find_lanes(lanes, folds, scratch, recipe)
     cdef Py_ssize_t output = scratch.output[recipe.leading - 1], first, stop, i, n = columns * recipe.inner
+    cdef bint passes                                       # the row at which nodes meet
     find_rows(scratch, call, 0, 0)
-    if scratch.present == 0:
-        fold_rows(scratch, call, segments, segments_found)
-        scratch.reached = scratch.origin = 0
-        return
     find_taps(axis, output, &first, &stop)
     scratch.skipped = first
     first = first + start_of(axis, output)
-    if not goes_on or scratch.reached < first:
-        scratch.reached = scratch.origin = first
-        for i in range(used if recipe.runs else 0):
-            lanes[i].kernel.identity(folds[i].shared[0], n, call.layout.pitch, lanes[i].parameters)
-    while scratch.reached < first + scratch.present:
-        find_row(scratch, call, scratch.reached)
+    if scratch.present == 0:
         fold_rows(scratch, call, segments, segments_found)
         for i in range(used):
+            folds[i].folded = folds[i].levels[0]
+        scratch.reached = scratch.origin = scratch.middle = -1 - axis.before       # before any row
+        return
+    if not goes_on or scratch.reached < first:
+        scratch.reached = scratch.origin = scratch.middle = first
+        for i in range(used if recipe.runs else 0):
+            lanes[i].kernel.identity(folds[i].shared[0], n, call.layout.pitch, lanes[i].parameters)
+    passes = first >= scratch.middle
+    while scratch.reached < first + scratch.present:
+        find_row(scratch, call, scratch.reached)
+        for i in range(used):
+            accumulators[i] = folds[i].levels[0]
+            if not recipe.runs:                            # a row is a node, and made in its place
+                folds[i].levels[0] = node_at(call, lanes[i], folds[i], 0, scratch.reached + axis.before)
+        fold_rows(scratch, call, segments, segments_found)
+        fetch_below(scratch, call, segments, segments_found)
+        for i in range(used):
+            folds[i].levels[0] = accumulators[i]
             if recipe.runs:
                 lanes[i].kernel.fold(
                     folds[i].shared[0], folds[i].levels[0], n, call.layout.pitch, lanes[i].parameters,
                 )
-            else:
+            elif not recipe.meets:
                 share_row(scratch, call, lanes[i], folds[i], scratch.reached, n)
+            elif not passes:
+                grow_part(scratch, call, lanes[i], folds[i], n)
         scratch.reached = scratch.reached + 1
     while recipe.runs and scratch.origin < first:
         find_row(scratch, call, scratch.origin)
@@ -1640,9 +1832,15 @@ cdef void fold_shared(
         scratch.origin = scratch.origin + 1
     for i in range(used):
         if recipe.runs:
-            copy_state(folds[i].levels[0], folds[i].shared[0], n, call, &lanes[i].kernel)
-        else:
+            folds[i].folded = folds[i].shared[0]
+        elif not recipe.meets:
             put_together(scratch, call, lanes[i], folds[i], first, n)
+        elif passes:
+            reach_last(scratch, call, lanes[i], folds[i], first, n)
+    if recipe.meets and passes:
+        scratch.middle = scratch.reached
+    for i in range(used if recipe.meets else 0):
+        join_at_middle(scratch, call, lanes[i], folds[i], first, n)
 
 
 cdef inline Py_ssize_t rows_alike(
@@ -2622,19 +2820,24 @@ cdef class Program:
         """Whether windows are tall, overlap along one axis, and share more than it costs to share."""
         cdef Recipe* recipe = &self.recipe
         cdef const Axis* axis
-        cdef Py_ssize_t levels = 0
+        cdef Py_ssize_t levels, made
         if recipe.leading == 0 or recipe.taps:
             return
         axis = &recipe.axes[recipe.leading - 1]
         if axis.taps < TALL or axis.taps != recipe.most_rows or axis.start != NULL or axis.step != 1:
             return
-        if recipe.value.kernel.planes and recipe.value.kernel.unfold != NULL and 8 * (axis.stride + 1) < axis.taps:
+        # What an output row shares costs as much as so many rows that are gathered, eight in a pass.
+        if recipe.value.kernel.planes and recipe.value.kernel.unfold != NULL and 7 * axis.stride + 2 < axis.taps:
             recipe.runs = True
             recipe.shared_levels = 1
             return
-        while axis.taps >> levels:
-            levels = levels + 1
-        if recipe.value.kernel.planes + recipe.masked and 3 * levels * (axis.stride + 1) < axis.taps:
+        if recipe.value.kernel.planes and recipe.value.kernel.repeats and 4 * axis.stride + 4 < axis.taps:
+            recipe.meets = True
+            recipe.shared_levels = 1
+            return
+        levels = bits_of(axis.taps)
+        made = 2 * axis.stride if recipe.value.kernel.block == BLOCK else axis.stride
+        if recipe.value.kernel.planes + recipe.masked and levels * (made + 1) < axis.taps:
             recipe.shared_levels = levels
 
     cdef void find_widths(self) noexcept:
@@ -2916,7 +3119,7 @@ cdef class Program:
         cdef Call call
         cdef const Recipe* recipe = &self.recipe
         cdef const Axis* axis = &recipe.axes[recipe.leading]
-        cdef Py_ssize_t fixed, columns, tile = max(axis.outputs, 1)
+        cdef Py_ssize_t fixed, columns, shared, tile = max(axis.outputs, 1)
         call.recipe = recipe
         call.rows_in_place = rows_in_place
         call.layout.listed, call.layout.nodes = listed, nodes
@@ -2937,15 +3140,23 @@ cdef class Program:
                 max(SCRATCH - fixed, SCRATCH // 4) * LEAST_PIECE // (self.scratch_bytes(&call) - fixed) // recipe.inner
             )
             if axis.start == NULL:
+                if recipe.taps == 0:                       # each tile folds all its columns
+                    shared = (axis.taps - 1) * axis.step + 1 - axis.stride
+                    columns = max(columns, min(LEAST_TILE * shared, MOST_SCRATCH * columns))
                 tile = min(max((columns - (axis.taps - 1) * axis.step - 1) // axis.stride + 1, 1), tile)
             while tile > 1 and self.widest(tile) > columns:
                 tile = divided_up(tile, 2)
             if recipe.tiles != NULL and tile < axis.outputs:        # or some lanes are idle
                 columns = max(recipe.tile.across * recipe.tile.lanes // recipe.inner, <Py_ssize_t> 1)
                 tile = min(max(tile // columns, <Py_ssize_t> 1) * columns, axis.outputs)
+            elif recipe.taps == 0 and axis.outputs:        # tiles of about one size
+                tile = divided_up(axis.outputs, divided_up(axis.outputs, tile))
             call.layout.tile = tile
             piece = self.widest(tile)
-        call.layout.pitch = divided_up(piece * recipe.inner, ALIGNMENT) * ALIGNMENT
+        call.layout.pitch = divided_up(piece * recipe.inner, ALIGNMENT)
+        if recipe.value.kernel.planes > 2:                 # or planes may push each other out of the cache
+            call.layout.pitch |= 1
+        call.layout.pitch *= ALIGNMENT
         layout[0] = call.layout
         layout.bytes = self.scratch_bytes(&call)
 
@@ -2980,10 +3191,16 @@ cdef class Memory:
 
 cdef void begin(const Call* call, char* memory) noexcept nogil:
     """Make a thread's scratch, where the thread itself touches it first."""
+    cdef const Lane* lanes[2]
+    cdef Fold* folds[2]
+    cdef Py_ssize_t i
     cdef Shelf shelf
     shelf.base = memory
     shelf.used = 0
     taken(&shelf, sizeof(Scratch))
     place_scratch(<Scratch*> memory, call, &shelf)
     (<Scratch*> memory).parameters = call.recipe.parameters
+    for i in range(find_lanes(lanes, folds, <Scratch*> memory, call.recipe)):
+        if lanes[i].kernel.join != NULL:
+            lanes[i].kernel.identity(folds[i].nothing, call.layout.pitch, call.layout.pitch, lanes[i].parameters)
     fill_row((<Scratch*> memory).constant, call.recipe.constant, call.recipe.row_width, call.layout.pitch)

@@ -221,7 +221,9 @@ cdef Kernel extremum_kernel(const extremum* which, const pixel* example) noexcep
     kernel.weighs_validity = False
     kernel.repeats = True
     kernel.gather = <gather_t> gather[pixel, extremum]
+    kernel.join = NULL
     kernel.merge = <merge_t> merge[pixel, extremum]
+    kernel.chain = NULL
     kernel.fold = <fold_t> fold[pixel, extremum]
     kernel.unfold = NULL
     kernel.pair = <pair_t> pair[pixel, extremum]
@@ -504,7 +506,9 @@ cdef Kernel places_kernel(const extremum* which, const pixel* example) noexcept:
     kernel.weighs_validity = True
     kernel.repeats = True
     kernel.gather = <gather_t> gather_places[pixel, extremum]
+    kernel.join = NULL
     kernel.merge = <merge_t> merge_places[pixel, extremum]
+    kernel.chain = NULL
     kernel.fold = <fold_t> fold_places[pixel, extremum]
     kernel.unfold = NULL
     kernel.pair = kernel.triple = NULL
@@ -622,7 +626,9 @@ cdef Kernel range_kernel(const pixel* example) noexcept:
     kernel.weighs_validity = True
     kernel.repeats = True
     kernel.gather = <gather_t> gather_range[pixel]
+    kernel.join = NULL
     kernel.merge = <merge_t> merge_range[pixel]
+    kernel.chain = NULL
     kernel.fold = <fold_t> fold_range[pixel]
     kernel.unfold = NULL
     kernel.pair = <pair_t> pair_range[pixel]

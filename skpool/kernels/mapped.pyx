@@ -12,8 +12,16 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, u
 from skpool.kernels.elementary cimport exp_nonpositive64, log64, pow64
 from skpool.kernels.pixels cimport pixel, real
 from skpool.kernels.table cimport (
-    Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
+    Kernel, Parameters, chain_t, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
+
+
+cdef extern from * nogil:
+    """
+    /* Chains of states are too many rows for run-time overlap checks. */
+    typedef double *__restrict skpool_apart;
+    """
+    ctypedef double* apart "skpool_apart"
 
 
 cdef void blank_invalid(double* plane, const uint8_t* valid, double value, Py_ssize_t n) noexcept nogil:
@@ -400,25 +408,35 @@ cdef inline Moments of_sample(double sample) noexcept nogil:
     return moments
 
 
+cdef inline Moments moments_at(const double* state, Py_ssize_t i, Py_ssize_t pitch) noexcept nogil:
+    cdef Moments moments
+    moments.count = state[i]
+    moments.mean = state[pitch + i]
+    moments.squares = state[2 * pitch + i]
+    moments.rest = state[3 * pitch + i]
+    return moments
+
+
 cdef inline Moments joined(Moments earlier, Moments later) noexcept nogil:
     cdef Moments both
-    cdef double share, deviation, change, taken
-    both.count = earlier.count + later.count
-    share = later.count / (both.count if both.count > 1 else 1.0)
-    deviation = (later.mean - earlier.mean) + (later.rest - earlier.rest)
+    cdef double count = earlier.count + later.count
+    cdef double share = later.count / (count if count > 1 else 1.0)
+    cdef double deviation = (later.mean - earlier.mean) + (later.rest - earlier.rest)
+    cdef double change = deviation * share
+    cdef double mean = earlier.mean + change
+    cdef double taken = mean - earlier.mean                # Knuth's sum: what rounding left of both terms
+    both.count = count
+    both.mean = mean
     both.squares = (earlier.squares + later.squares) + (deviation * deviation) * (earlier.count * share)
-    change = deviation * share
-    both.mean = earlier.mean + change
-    taken = both.mean - earlier.mean                       # Knuth's sum: what rounding left of both terms
-    both.rest = earlier.rest + ((earlier.mean - (both.mean - taken)) + (change - taken))
+    both.rest = earlier.rest + ((earlier.mean - (mean - taken)) + (change - taken))
     return both
 
 
-cdef inline void put(double* state, Py_ssize_t pitch, Moments moments) noexcept nogil:
-    state[0] = moments.count
-    state[pitch] = moments.mean
-    state[2 * pitch] = moments.squares
-    state[3 * pitch] = moments.rest
+cdef inline void set_moments(double* state, Py_ssize_t i, Py_ssize_t pitch, Moments moments) noexcept nogil:
+    state[i] = moments.count
+    state[pitch + i] = moments.mean
+    state[2 * pitch + i] = moments.squares
+    state[3 * pitch + i] = moments.rest
 
 
 cdef inline Moments of_two(double a, double b) noexcept nogil:
@@ -445,35 +463,26 @@ cdef void gather_whole_moments(
     cdef Py_ssize_t i
     if count == 1:
         for i in range(n):
-            put(state + i, pitch, of_sample(<double> a[i]))
+            set_moments(state, i, pitch, of_sample(<double> a[i]))
     elif count == 2:
         for i in range(n):
-            put(state + i, pitch, of_two(<double> a[i], <double> b[i]))
+            set_moments(state, i, pitch, of_two(<double> a[i], <double> b[i]))
     elif count == 3:
         for i in range(n):
-            put(state + i, pitch, joined(of_two(<double> a[i], <double> b[i]), of_sample(<double> c[i])))
+            set_moments(state, i, pitch, joined(of_two(<double> a[i], <double> b[i]), of_sample(<double> c[i])))
     elif count == 4:
         for i in range(n):
-            put(state + i, pitch, of_four(<double> a[i], <double> b[i], <double> c[i], <double> d[i]))
+            set_moments(state, i, pitch, of_four(<double> a[i], <double> b[i], <double> c[i], <double> d[i]))
     else:
         e = rows[4]
         f = rows[5]
         g = rows[6]
         h = rows[7]
         for i in range(n):
-            put(state + i, pitch, joined(
+            set_moments(state, i, pitch, joined(
                 of_four(<double> a[i], <double> b[i], <double> c[i], <double> d[i]),
                 of_four(<double> e[i], <double> f[i], <double> g[i], <double> h[i]),
             ))
-
-
-cdef inline Moments taken_from(const double* state, Py_ssize_t pitch) noexcept nogil:
-    cdef Moments moments
-    moments.count = state[0]
-    moments.mean = state[pitch]
-    moments.squares = state[2 * pitch]
-    moments.rest = state[3 * pitch]
-    return moments
 
 
 cdef void merge_moments(
@@ -482,7 +491,43 @@ cdef void merge_moments(
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        put(state + i, pitch, joined(taken_from(earlier + i, pitch), taken_from(later + i, pitch)))
+        set_moments(state, i, pitch, joined(moments_at(earlier, i, pitch), moments_at(later, i, pitch)))
+
+
+cdef void chain_moments(
+    apart state, const double** states, Py_ssize_t count, Py_ssize_t n, Py_ssize_t pitch,
+    const Parameters* parameters,
+) noexcept nogil:
+    cdef const double* a = states[0]
+    cdef const double* b = states[1]
+    cdef const double* c = states[2]
+    cdef const double* d = states[3] if count > 3 else a
+    cdef const double* e = states[4] if count > 4 else a
+    cdef const double* f = states[5] if count > 5 else a
+    cdef Moments moments
+    cdef Py_ssize_t i
+    if count == 3:
+        for i in range(n):
+            moments = joined(moments_at(b, i, pitch), moments_at(c, i, pitch))
+            set_moments(state, i, pitch, joined(moments_at(a, i, pitch), moments))
+    elif count == 4:
+        for i in range(n):
+            moments = joined(moments_at(c, i, pitch), moments_at(d, i, pitch))
+            moments = joined(moments_at(b, i, pitch), moments)
+            set_moments(state, i, pitch, joined(moments_at(a, i, pitch), moments))
+    elif count == 5:
+        for i in range(n):
+            moments = joined(moments_at(d, i, pitch), moments_at(e, i, pitch))
+            moments = joined(moments_at(c, i, pitch), moments)
+            moments = joined(moments_at(b, i, pitch), moments)
+            set_moments(state, i, pitch, joined(moments_at(a, i, pitch), moments))
+    else:
+        for i in range(n):
+            moments = joined(moments_at(e, i, pitch), moments_at(f, i, pitch))
+            moments = joined(moments_at(d, i, pitch), moments)
+            moments = joined(moments_at(c, i, pitch), moments)
+            moments = joined(moments_at(b, i, pitch), moments)
+            set_moments(state, i, pitch, joined(moments_at(a, i, pitch), moments))
 
 
 cdef void fold_moments(
@@ -496,7 +541,7 @@ cdef void pair_moments(
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        put(state + i, pitch, joined(taken_from(source + 2 * i, pitch), taken_from(source + 2 * i + 1, pitch)))
+        set_moments(state, i, pitch, joined(moments_at(source, 2 * i, pitch), moments_at(source, 2 * i + 1, pitch)))
 
 
 cdef void triple_moments(
@@ -504,9 +549,9 @@ cdef void triple_moments(
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        put(state + i, pitch, joined(
-            joined(taken_from(source + 2 * i, pitch), taken_from(source + 2 * i + 1, pitch)),
-            taken_from(source + 2 * i + 2, pitch),
+        set_moments(state, i, pitch, joined(
+            joined(moments_at(source, 2 * i, pitch), moments_at(source, 2 * i + 1, pitch)),
+            moments_at(source, 2 * i + 2, pitch),
         ))
 
 
@@ -621,7 +666,9 @@ cdef Kernel mapped(Py_ssize_t planes, void* gather, void* merge, void* fold, voi
     kernel.weighs_validity = True
     kernel.repeats = False
     kernel.gather = <gather_t> gather
+    kernel.join = NULL
     kernel.merge = <merge_t> merge
+    kernel.chain = NULL
     kernel.fold = <fold_t> fold
     kernel.unfold = NULL
     kernel.pair = <pair_t> pair
@@ -668,6 +715,7 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
         <void*> identity_moments,
     )
     moments.triple = <pair_t> triple_moments
+    moments.chain = <chain_t> chain_moments
     kernels["var", dtype] = kept(moments)
     moments.gather = <gather_t> gather_whole_moments[pixel]
     moments.block = 8

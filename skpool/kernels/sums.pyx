@@ -11,7 +11,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, u
 from skpool.kernels.bytes cimport SKPOOL_HAS_RGB, SKPOOL_MEAN, skpool_quads_grey, skpool_quads_rgb
 from skpool.kernels.pixels cimport pixel, real, two_bytes
 from skpool.kernels.table cimport (
-    Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
+    Kernel, Parameters, chain_t, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
 
 cdef extern from "<float.h>" nogil:
@@ -88,6 +88,30 @@ cdef void merge(
         state[i] = <total> (earlier[i] + later[i])
 
 
+cdef void chain(
+    total* state, const total** states, Py_ssize_t count, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef const total* a = states[0]
+    cdef const total* b = states[1]
+    cdef const total* c = states[2]
+    cdef const total* d = states[3] if count > 3 else a
+    cdef const total* e = states[4] if count > 4 else a
+    cdef const total* f = states[5] if count > 5 else a
+    cdef Py_ssize_t i
+    if count == 3:
+        for i in range(n):
+            state[i] = <total> (a[i] + <total> (b[i] + c[i]))
+    elif count == 4:
+        for i in range(n):
+            state[i] = <total> (a[i] + <total> (b[i] + <total> (c[i] + d[i])))
+    elif count == 5:
+        for i in range(n):
+            state[i] = <total> (a[i] + <total> (b[i] + <total> (c[i] + <total> (d[i] + e[i]))))
+    else:
+        for i in range(n):
+            state[i] = <total> (a[i] + <total> (b[i] + <total> (c[i] + <total> (d[i] + <total> (e[i] + f[i])))))
+
+
 cdef void fold(
     total* state, const total* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil:
@@ -138,7 +162,11 @@ cdef Kernel sum_kernel(const pixel* source, const total* state) noexcept:
     kernel.weighs_validity = False
     kernel.repeats = False
     kernel.gather = <gather_t> gather[total, pixel]
+    kernel.join = <gather_t> gather[total, total]
     kernel.merge = <merge_t> merge[total]
+    kernel.chain = NULL
+    if total in real:                                      # others run
+        kernel.chain = <chain_t> chain[total]
     kernel.fold = <fold_t> fold[total]
     kernel.unfold = NULL
     if total not in real:
@@ -172,6 +200,18 @@ cdef void gather_words(
         for i in range(n):
             state[i] = state[i] + (<uint64_t> row[i] & mask)
             high[i] = high[i] + <uint64_t> (row[i] >> 32)
+
+
+cdef void join_words(
+    uint64_t* state, const uint64_t** states, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef const uint64_t* high[8]
+    cdef Py_ssize_t r
+    for r in range(count):
+        high[r] = states[r] + pitch
+    gather(state, states, valid, order, count, n, pitch, parameters)
+    gather(state + pitch, high, valid, order, count, n, pitch, parameters)
 
 
 cdef void merge_words(
@@ -209,7 +249,9 @@ cdef Kernel words_kernel(const long_pixel* source) noexcept:
     kernel.weighs_validity = False
     kernel.repeats = False
     kernel.gather = <gather_t> gather_words[long_pixel]
+    kernel.join = <gather_t> join_words
     kernel.merge = <merge_t> merge_words
+    kernel.chain = NULL
     kernel.fold = <fold_t> fold_words
     kernel.unfold = <fold_t> unfold_words
     kernel.pair = kernel.triple = NULL

@@ -9,6 +9,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport malloc
 
 cdef enum:
+    MOST_IN_CHAIN = 6               # states
     MOST_IN_NETWORK = 256           # samples of a window that are sorted together with others
 
 cdef struct Steps:
@@ -61,10 +62,15 @@ ctypedef void (*gather_t)(
     Py_ssize_t rows_count, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil
 
-# state = earlier with later, `shift` columns further on. Never in place.
+# state = earlier with later, `shift` columns further on. In place only as `earlier`.
 ctypedef void (*merge_t)(
     void* state, const void* earlier, const void* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
     const Parameters* parameters,
+) noexcept nogil
+
+# state = the first with (the second with (... with the last)), of 3 to MOST_IN_CHAIN states. Never in place.
+ctypedef void (*chain_t)(
+    void* state, const void** states, Py_ssize_t count, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil
 
 # state = state with later.
@@ -217,7 +223,9 @@ cdef struct Kernel:
     bint weighs_validity    # `gather` looks at `valid` itself; else masked samples become the neutral value
     bint repeats            # a sample that is folded in twice changes nothing
     gather_t gather
+    gather_t join           # as `gather`, of 3, 4 or 8 states; or NULL, then merges do it
     merge_t merge
+    chain_t chain           # or NULL, then merges do it
     fold_t fold
     fold_t unfold           # takes what was folded in out again; NULL where that is not exact
     pair_t pair             # or NULL, as the next
