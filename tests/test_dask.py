@@ -405,7 +405,7 @@ def test_strips_and_grids(chunks):
 FOLDED = [name for name in REDUCTIONS if name not in ORDERS]
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "uint64", "float16", "float32", ">f8"])
+@pytest.mark.parametrize("dtype", ["bool", "int16", "uint64", "float16", ">f4"])
 @pytest.mark.parametrize("reduction", FOLDED)
 def test_global(reduction, dtype, monkeypatch):
     monkeypatch.setattr(merging, "_FEW", 0)
@@ -616,7 +616,7 @@ def test_areas_find_nan_when_they_are_computed():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", ">f4", "bool"])
-@pytest.mark.parametrize(("shape", "channel_axis"), [((23, 31), None), ((3, 90, 80), 0)])
+@pytest.mark.parametrize(("shape", "channel_axis"), [((23, 31), None), ((3, 40, 30), 0)])
 @pytest.mark.parametrize("corner", ["top", "right", "bottom_left"])
 def test_corners(corner, shape, channel_axis, dtype):
     image, mask = with_ties(dtype, shape), np.random.default_rng(0).random(shape) < 0.05
@@ -650,7 +650,7 @@ def some_labels(shape, channel_axis):
     return np.random.default_rng(0).integers(0, 9, [n for axis, n in enumerate(shape) if axis != channel_axis])
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", ">f4", "bool"])
+@pytest.mark.parametrize("dtype", ["int16", ">f4", "bool"])
 @pytest.mark.parametrize(("shape", "channel_axis"), [((23, 31), None), ((19, 3, 14), 1)])
 @pytest.mark.parametrize("reduction", ["max", "min", "range", "count", "sum", "avg"])
 def test_regions(reduction, shape, channel_axis, dtype):

@@ -465,9 +465,10 @@ def test_nasty(name, nan_policy):
     values, arguments = NASTY[name]
     values, arguments = np.asarray(values), dict(arguments)
     limits = arguments.pop("limits", False)
-    for reduction, dtype in itertools.product(REDUCTIONS, DTYPES):
-        if dtype not in FLOATS and not np.isfinite(values).all():
-            continue
+    turn = list(NASTY).index(name)
+    for number, (reduction, dtype) in enumerate(itertools.product(REDUCTIONS, DTYPES)):
+        if dtype not in FLOATS and ((number + turn) % 3 or not np.isfinite(values).all()):
+            continue  # integers see a third of the images each
         image = values.astype(dtype)
         if limits:
             info = np.finfo(dtype) if dtype in FLOATS else np.iinfo("uint8" if dtype == "bool" else dtype)

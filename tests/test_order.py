@@ -107,9 +107,9 @@ def test_percentile(name, method):
 
 @pytest.mark.parametrize("method", VIRTUAL_INDEX)
 def test_percentiles_of_every_number_of_samples(method):
-    """Where a method goes from one sample to the next: of 1 to 40 samples, at each n-th part of a hundred."""
+    """Where a method goes from one sample to the next: of up to 40 samples, at each n-th part of a hundred."""
     rng = np.random.default_rng(3)
-    for count in range(1, 41):
+    for count in (*range(1, 13), 20, 33, 40):
         image = rng.permutation(count) ** 2
         for part in range(count + 1):
             for q in (100 * part / count, 100 * part / max(count - 1, part, 1)):
