@@ -294,11 +294,11 @@ def test_results_do_not_depend_on_workers_or_layout(name, reduction):
     mask = rng.random(shape) < 0.9
     arguments = {"channel_axis": -1, "background": None} | required(reduction)
     expected = region_pool(image, label_image, reduction, mask=mask, workers=1, **arguments)
-    for workers in (2, 3, 7):
+    for workers in (2, 7):
         result = region_pool(image, label_image, reduction, mask=mask, workers=workers, **arguments)
         assert grid.bits(result) == grid.bits(expected)
     plain = region_pool(image, label_image, reduction, workers=2, **arguments)
-    for layout in ("Fortran", "strided", "backwards", "byte-swapped", "one of three channels"):
+    for layout in rng.choice(["Fortran", "strided", "backwards", "byte-swapped", "one of three channels"], 2, False):
         lying = grid.LAYOUTS[layout](image), grid.LAYOUTS[layout](label_image)
         assert grid.bits(region_pool(*lying, reduction, workers=2, **arguments)) == grid.bits(plain)
     first = region_pool(np.moveaxis(image, -1, 0), label_image, reduction, **arguments | {"channel_axis": 0})
