@@ -833,6 +833,20 @@ def test_rows_asked_for_ahead_give_the_same_bits(window, dtype):
             )
 
 
+@pytest.mark.parametrize("reduction", ["max", "avg", "var", "median"])
+@pytest.mark.parametrize("window", [3, 5])
+def test_results_written_past_the_caches_are_the_same(window, reduction):
+    """Large results are; those of some rows are not."""
+    image = make_image(generator(window), (2603, 2501), "float32", "everyday")
+    arguments = {"window_shape": window, "stride": 1, "ceil_mode": False, "reduction": reduction, "workers": 2}
+    pooled = skpool.pool(image, **arguments)
+    assert pooled.nbytes > 24 * 2**20
+    for rows in (slice(0, 200), slice(1237, 1500), slice(2500, 2603)):
+        np.testing.assert_array_equal(
+            pooled[rows.start : rows.stop - window + 1], skpool.pool(image[rows], **arguments), strict=True
+        )
+
+
 @pytest.mark.parametrize("name", [name for name in LARGE if name != "global"])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_samples_of_large_images(reduction, name):
