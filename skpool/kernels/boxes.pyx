@@ -20,6 +20,7 @@ from libc.math cimport ceil, floor
 from libc.stdint cimport int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
+from skpool.kernels.fetch cimport skpool_prefetch
 from skpool.kernels.table cimport Kernel, Parameters, finish_t, load_t, pick_t, weigh_t
 
 cdef enum:
@@ -32,16 +33,6 @@ cdef enum:
     FEWEST_ALONE = 16       # channels that are worth a call for each column
     MOST_ASKED = 4096       # pixels of a box that are asked for ahead
     SCATTERED = 8           # columns that a run has, or it is not worth a call for each row
-
-cdef extern from * nogil:
-    """
-    #if defined(__GNUC__)
-    #define skpool_ask(source) __builtin_prefetch(source, 0, 2)  /* into L2: into L1, boxes take twice the time */
-    #else
-    #define skpool_ask(source) ((void) (source))
-    #endif
-    """
-    void skpool_ask(const char* source)
 
 cdef enum Rule:
     PIXELS                  # every pixel of the bin, once
@@ -621,6 +612,8 @@ cdef void ask_for_box(Scratch* scratch, const Call* call, Py_ssize_t box, const 
     """
     cdef const char* row
     cdef Py_ssize_t r, c
+    if scratch.laid == box:                                # by an item of the same box
+        return
     lay_box(&scratch.next_rows, &scratch.next_columns, call, box)
     scratch.laid = box
     if scratch.next_rows.found * scratch.next_columns.found > MOST_ASKED:
@@ -628,7 +621,7 @@ cdef void ask_for_box(Scratch* scratch, const Call* call, Py_ssize_t box, const 
     for r in range(scratch.next_rows.found):
         row = image + scratch.next_rows.pixels[r] * call.rows.stride
         for c in range(scratch.next_columns.found):
-            skpool_ask(row + scratch.next_columns.pixels[c] * call.columns.stride)
+            skpool_prefetch(row + scratch.next_columns.pixels[c] * call.columns.stride, 1)
 
 
 cdef void next_tile(Tile* tile, const Side* side, const Call* call) noexcept nogil:

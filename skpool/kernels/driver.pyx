@@ -30,6 +30,7 @@ from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcpy, memset
+from skpool.kernels.fetch cimport skpool_prefetch
 from skpool.kernels.table cimport (
     MOST_IN_CHAIN, Kernel, Order, Parameters, Slide, Steps, Tile, beside_t, blank_t, compact_t, convert_t,
     finish_places_t, finish_t, keys_t, lanes_t, load_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t,
@@ -71,14 +72,6 @@ cdef extern from * nogil:
     """
     #include <stdint.h>
     #include <string.h>
-    #if defined(__GNUC__)
-    static void skpool_prefetch(const char *source, Py_ssize_t n) {
-        for (Py_ssize_t i = 0; i < n; i += 64) __builtin_prefetch(source + i, 0, 2);
-        __asm__ volatile("");  /* or gcc, which sees no effect, drops the calls */
-    }
-    #else
-    static void skpool_prefetch(const char *source, Py_ssize_t n) { (void) source; (void) n; }
-    #endif
     #if defined(__SSE2__)
     #include <emmintrin.h>
     /* A copy past the caches: what is written is not read first, and pushes nothing out. */
@@ -96,7 +89,6 @@ cdef extern from * nogil:
     static void skpool_stream(char *target, const char *source, Py_ssize_t n) { memcpy(target, source, n); }
     #endif
     """
-    void skpool_prefetch(const char* source, Py_ssize_t n)
     void skpool_stream(char* target, const char* source, Py_ssize_t n)
     void skpool_streamed()      # other threads may read it now
 

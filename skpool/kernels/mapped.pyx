@@ -173,6 +173,14 @@ cdef void pair_power(
         state[i] = source[2 * i] + source[2 * i + 1]
 
 
+cdef void triple_power(
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        state[i] = (source[2 * i] + source[2 * i + 1]) + source[2 * i + 2]
+
+
 cdef void identity_power(double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
     fill(state, 0, n)
 
@@ -553,14 +561,6 @@ cdef void triple_moments(
             joined(moments_at(source, 2 * i, pitch), moments_at(source, 2 * i + 1, pitch)),
             moments_at(source, 2 * i + 2, pitch),
         ))
-
-
-cdef void triple_power(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        state[i] = (source[2 * i] + source[2 * i + 1]) + source[2 * i + 2]
 
 
 cdef void identity_moments(double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
