@@ -1,4 +1,4 @@
-"""Compile the kernels: what hands out work to threads once, every file of row kernels once per instruction set.
+"""Compile the kernels: what drives them once, every file of row kernels once per instruction set.
 
 Environment variables:
 
@@ -31,8 +31,8 @@ KERNELS = Path("skpool", "kernels")
 #: Where C code goes that is written when the kernels are built.
 WRITTEN = Path("build", "written")
 
-#: Modules that hand out work to threads: compiled once, with OpenMP.
-PARALLEL = {"driver", "boxes", "labels"}
+#: What hands out work to threads, and finds rows for the row kernels: compiled once, with OpenMP.
+DRIVERS = {*KERNELS.glob("driver/*.pyx"), KERNELS / "boxes.pyx", KERNELS / "labels.pyx"}
 
 
 class Isa(NamedTuple):
@@ -120,9 +120,9 @@ def write_programs():
 
 
 def make_kernel(source, isa):
-    """One kernel file for one instruction set, or for all of them (`isa=None`): one of `PARALLEL`."""
+    """One kernel file for one instruction set, or for all of them (`isa=None`): one of `DRIVERS`."""
     extension = Extension(
-        ".".join((*KERNELS.parts, f"{source.stem}_{isa}" if isa else source.stem)),
+        ".".join((*source.parent.parts, f"{source.stem}_{isa}" if isa else source.stem)),
         [source.as_posix()],
         include_dirs=[str(WRITTEN)],
         depends=[str(WRITTEN / "programs.h")] if source.stem == "order" else [],
@@ -165,7 +165,7 @@ class BuildKernels(build_ext):
             record.unlink(missing_ok=True)
         for isa in isas:
             chosen = [kernel for kernel in kernels if kernel.isa == isa]
-            folder = f"build/{isa or 'parallel'}"
+            folder = f"build/{isa or 'drivers'}"
             made = cythonize(chosen, build_dir=folder, compiler_directives=DIRECTIVES, force=self.force)
             for kernel, result in zip(chosen, made, strict=True):
                 kernel.sources, kernel.depends = result.sources, result.depends
@@ -241,8 +241,8 @@ class BuildKernels(build_ext):
 setup(
     ext_modules=[
         make_kernel(source, isa)
-        for source in sorted(KERNELS.glob("*.pyx"))
-        for isa in ([None] if source.stem in PARALLEL else WANTED_ISAS)
+        for source in sorted(KERNELS.rglob("*.pyx"))
+        for isa in ([None] if source in DRIVERS else WANTED_ISAS)
     ],
     cmdclass={"build_ext": BuildKernels},
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {},

@@ -29,7 +29,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
         backends/gpu*.py, cuda/            plan, CuPy array -> result on its device; boxes, regions, unpooling
         backends/boxes.py                  edges of boxes, image -> result
               |
-        kernels/driver.pyx                 work items -> rows of each window -> columns -> result
+        kernels/driver/                    work items -> rows of each window -> columns -> result
         kernels/boxes.pyx                  the same for boxes
               |
         kernels/*.pyx                      row kernels, for each instruction set

@@ -6,7 +6,7 @@
     finish  the states of all columns -> the result
 
 Design: results of floats depend on the order in which samples are folded, which is that of a tree over the rows, then
-over the columns (kernels/driver.pyx). Parts are nodes of that tree, so what is left of it is the tree over the parts:
+over the columns (kernels/driver). Parts are nodes of that tree, so what is left of it is the tree over the parts:
 the same bits for any chunks, and for an array in memory. A part that no chunk has whole is put together from several.
 Reductions that sort their samples have no states, and are refused.
 """

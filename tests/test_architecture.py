@@ -78,13 +78,13 @@ BELOW = {
 THIRD_PARTY = {"reference": {"numpy"}, "plan": {"numpy"}, "tables": {"numpy"}}
 
 #: Kernels that hand out work to threads; all others work on rows.
-PARALLEL = {"driver.pyx", "boxes.pyx", "labels.pyx"}
+PARALLEL = {"driver/program.pyx", "boxes.pyx", "labels.pyx"}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
     for path in sorted(SOURCE.rglob("*.py"))
 }
-CYTHON = {path.name: path for path in sorted(SOURCE.rglob("*.p[yx][xd]"))}
+CYTHON = {path.relative_to(SOURCE / "kernels").as_posix(): path for path in sorted(SOURCE.rglob("*.p[yx][xd]"))}
 POOLING = [
     name
     for module in (pooling, adaptive, antialias, pyramids, sampling, strips, boxes, regions)
@@ -304,7 +304,7 @@ def test_signatures_have_the_defaults_of_the_contract(name):
 
 
 def test_the_package_has_a_picture():
-    for name in ("plan.py", "windows.py", "reductions.py", "backends/cpu.py", "kernels/driver.pyx", "reference.py"):
+    for name in ("plan.py", "windows.py", "reductions.py", "backends/cpu.py", "kernels/driver", "reference.py"):
         assert name in skpool.__doc__
 
 

@@ -20,7 +20,7 @@ from libc.math cimport ceil, floor
 from libc.stdint cimport int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from skpool.kernels.fetch cimport skpool_prefetch
+from skpool.kernels.memory cimport skpool_prefetch
 from skpool.kernels.table cimport Kernel, Parameters, finish_t, load_t, pick_t, weigh_t
 
 cdef enum:

@@ -1,0 +1,149 @@
+"""The rows of a window, folded into one state row."""
+from libc.stdint cimport uint8_t
+from libc.string cimport memset
+from skpool.kernels.driver.call cimport BLOCK, Call, Fold, Lane, Recipe, Scratch, Segment, find_lanes
+from skpool.kernels.driver.rows cimport keeps, prepared
+from skpool.kernels.driver.tree cimport Tree, copy_state, finish_tree, grow
+from skpool.kernels.memory cimport skpool_prefetch
+from skpool.kernels.table cimport Kernel
+
+cdef enum:
+    ASKED = 256             # bytes of a row that are gathered while as many are asked for
+
+
+cdef void ask_for_block(
+    const Scratch* scratch, const Call* call, Py_ssize_t r, Py_ssize_t column, Py_ssize_t size, Py_ssize_t begin,
+    Py_ssize_t n,
+) noexcept nogil:
+    """Ask for `n` bytes from byte `begin` on of the block after that of row `r`; its rows have `size` bytes."""
+    cdef Py_ssize_t row = begin // size, offset = begin % size, part
+    cdef const char* source
+    while n > 0 and row < BLOCK:
+        part = min(size - offset, n)
+        if r + BLOCK + row < scratch.listed:
+            source = scratch.sources[r + BLOCK + row]
+        elif scratch.listed == BLOCK and scratch.sources[row] != NULL:      # the next window's
+            source = scratch.sources[row] + BLOCK * call.image.leading[call.recipe.leading - 1]
+        else:
+            source = NULL
+        if source != NULL:
+            skpool_prefetch(source + column + offset, part)
+        n = n - part
+        offset = 0
+        row = row + 1
+
+
+cdef void gather_asking(
+    const Scratch* scratch, const Call* call, const Segment* segment, const void** rows, Py_ssize_t r, char* node,
+    char* earlier,
+) noexcept nogil:
+    """Gather a block of rows piece by piece, and ask meanwhile for the next block.
+
+    A node `earlier`, unless NULL, is to be joined with that of the block: it is at once, while both are in reach.
+
+    Eight rows read side by side are too many for a processor that looks ahead by itself: it is asked for them in the
+    order in which they lie, as much at a time as is gathered. Global averages of float32 at 4096 x 4096 take 0.80 of
+    the time without, 8/8 maxima 0.83 on one thread; in pieces of 128 bytes uint8 takes 1.2, of 512 float32 takes 0.93.
+    """
+    cdef const Recipe* recipe = call.recipe
+    cdef const Kernel* kernel = &recipe.value.kernel
+    cdef const uint8_t* valid[BLOCK]
+    cdef const void* from_here[BLOCK]
+    cdef Py_ssize_t n = segment.columns * recipe.inner, i, done = 0, now, piece = ASKED // recipe.row_width
+    memset(valid, 0, sizeof(valid))
+    while done < n:
+        now = min(piece, n - done)
+        ask_for_block(
+            scratch, call, r, segment.first * call.image.column, n * recipe.row_width,
+            BLOCK * done * recipe.row_width, BLOCK * now * recipe.row_width,
+        )
+        for i in range(BLOCK):
+            from_here[i] = <const char*> rows[i] + done * recipe.row_width
+        kernel.gather(
+            node + done * kernel.width, from_here, valid, scratch.order + r, BLOCK, now, call.layout.pitch,
+            recipe.value.parameters,
+        )
+        if earlier != NULL:
+            kernel.fold(
+                earlier + done * kernel.width, node + done * kernel.width, now, call.layout.pitch,
+                recipe.value.parameters,
+            )
+        done = done + now
+
+
+cdef void down(Scratch* scratch, const Call* call, const Segment* segment) noexcept nogil:
+    """Fold the listed rows over one segment into the accumulator by the tree T, and count them."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Kernel* kernel = &recipe.value.kernel
+    cdef const Kernel* counter = &recipe.count.kernel
+    cdef Fold* fold = &scratch.value
+    cdef Py_ssize_t n = segment.columns * recipe.inner
+    cdef Py_ssize_t offset = segment.offset * recipe.inner * kernel.width
+    cdef Py_ssize_t count_offset = segment.offset * recipe.inner * counter.width
+    cdef const void* rows[BLOCK]
+    cdef const uint8_t* valid[BLOCK]
+    cdef Tree tree
+    cdef char* node = NULL
+    cdef Py_ssize_t r = 0, i, left, rows_taken
+    cdef bint joined
+    tree.depth = tree.whole = 0
+    while r < scratch.listed:
+        left = scratch.listed - r
+        rows_taken = 1
+        joined = False
+        if kernel.block == BLOCK:
+            rows_taken = 8 if left >= 8 else 4 if left >= 4 else left
+        for i in range(rows_taken):
+            node = <char*> prepared(scratch, call, segment, r + i, i, &rows[i], &valid[i])
+        if recipe.masked:                                  # counts are exact in any order
+            counter.gather(
+                scratch.count.levels[0 if r == 0 else 1] + count_offset, <const void**> valid, valid,
+                scratch.order, rows_taken, n, call.layout.pitch, recipe.count.parameters,
+            )
+            if r > 0:
+                counter.fold(
+                    scratch.count.levels[0] + count_offset, scratch.count.levels[1] + count_offset, n,
+                    call.layout.pitch, recipe.count.parameters,
+                )
+        if kernel.planes:
+            if kernel.block == BLOCK:
+                node = fold.levels[tree.depth] + offset
+                if rows_taken == BLOCK and call.asks and segment.sources == NULL:
+                    joined = tree.whole & 1
+                    gather_asking(
+                        scratch, call, segment, rows, r, node, tree.node[tree.depth - 1] if joined else NULL,
+                    )
+                else:
+                    kernel.gather(
+                        node, rows, valid, scratch.order + r, rows_taken, n, call.layout.pitch,
+                        recipe.value.parameters,
+                    )
+            elif not keeps(scratch, call, segment, r):
+                copy_state(fold.levels[tree.depth] + offset, node, n, call, kernel)
+                node = fold.levels[tree.depth] + offset
+            tree.node[tree.depth] = node
+            grow(&tree, fold, offset, n, call, &recipe.value, rows_taken == kernel.block, joined)
+        r = r + rows_taken
+    finish_tree(&tree, fold, offset, n, call, &recipe.value)
+
+
+cdef void fold_rows(
+    Scratch* scratch, const Call* call, const Segment* segments, Py_ssize_t segments_found,
+) noexcept nogil:
+    """Fold the listed rows into the accumulators, over all segments."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Lane* lanes[2]
+    cdef Fold* folds[2]
+    cdef const Segment* segment
+    cdef Py_ssize_t s, i, used = find_lanes(lanes, folds, scratch, recipe)
+    for s in range(segments_found):
+        segment = &segments[s]
+        if scratch.listed and (segment.first >= 0 or segment.sources != NULL):
+            if used:
+                down(scratch, call, segment)
+            continue
+        for i in range(used):
+            lanes[i].kernel.identity(
+                folds[i].levels[0] + segment.offset * recipe.inner * lanes[i].kernel.width,
+                segment.columns * recipe.inner, call.layout.pitch, lanes[i].parameters,
+            )

@@ -1,0 +1,15 @@
+"""Parts of windows: the states that they leave behind, joined, and finished."""
+from skpool.kernels.driver.axes cimport divided_up
+from skpool.kernels.driver.call cimport ALIGNMENT, Call, Parts, Recipe, Scratch
+from skpool.kernels.table cimport Kernel
+
+cdef void work_on_part(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil
+
+cdef void work_on_joined(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil
+
+cdef void work_on_whole(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil
+
+
+cdef inline Py_ssize_t part_bytes(const Parts* parts, const Recipe* recipe, const Kernel* kernel) noexcept nogil:
+    """Of a state row that a part leaves behind."""
+    return divided_up(parts.columns * recipe.inner * kernel.planes * kernel.width, ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,165 @@
+"""States of windows, finished, converted and written; and where what they found lies in the image."""
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+from skpool.kernels.driver.axes cimport Axis, count_of, divided_up, is_whole, source_of, start_of
+from skpool.kernels.driver.call cimport Call, Recipe, Scratch, places_listed
+from skpool.kernels.driver.rows cimport fill_row, flat_row, row_of
+from skpool.kernels.memory cimport skpool_stream
+
+
+cdef void list_places(Scratch* scratch, const Recipe* recipe) noexcept nogil:
+    """List the index of each place in the windows of an output row, as if they began at column 0."""
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t row, tap
+    cdef int64_t flat, nowhere = -(<int64_t> 1 << 62)      # stays negative, whatever is added
+    for row in range(recipe.most_rows):
+        flat = flat_row(scratch, recipe, row + scratch.skipped)
+        for tap in range(axis.taps):
+            scratch.flat[row * axis.taps + tap] = (
+                nowhere if flat < 0 else (flat * axis.length + tap * axis.step) * recipe.inner
+            )
+
+
+cdef void find_each_index(
+    Scratch* scratch, const Recipe* recipe, const char* state, Py_ssize_t pitch, Py_ssize_t first, Py_ssize_t outputs,
+    int64_t* places,
+) noexcept nogil:
+    """Indices of any run of windows; columns of padding are looked up."""
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef int64_t flat, column
+    cdef Py_ssize_t j, c, i = 0
+    recipe.finish_places(places, state, NULL, 0, 0, outputs * recipe.inner, pitch)
+    for j in range(first, first + outputs):
+        for c in range(recipe.inner):
+            if places[i] >= 0:
+                flat = flat_row(scratch, recipe, places[i] // axis.taps + scratch.skipped)
+                column = source_of(axis, start_of(axis, j) + (places[i] % axis.taps) * axis.step)
+                places[i] = -1 if flat < 0 or column < 0 else (flat * axis.length + column) * recipe.inner + c
+            i = i + 1
+
+
+cdef void find_indices(
+    Scratch* scratch, const Recipe* recipe, const char* state, Py_ssize_t pitch, Py_ssize_t first, Py_ssize_t outputs,
+    int64_t* places,
+) noexcept nogil:
+    """Indices of a run of evenly spaced windows within the image, from those of the first."""
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t inner = recipe.inner, width = inner * recipe.value.kernel.width, j
+    list_places(scratch, recipe)
+    if inner == 1 or axis.stride == 1:                     # elements are evenly spaced, too
+        recipe.finish_places(
+            places, state, scratch.flat, start_of(axis, first) * inner, axis.stride, outputs * inner, pitch,
+        )
+        return
+    for j in range(outputs):
+        recipe.finish_places(
+            places + j * inner, state + j * width, scratch.flat, start_of(axis, first + j) * inner, 1, inner, pitch,
+        )
+
+
+cdef void write_places(
+    Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t outputs,
+    const double* counts, double count, char* target,
+) noexcept nogil:
+    """Places in the window -> flat indices into the image, -1 where nothing or a constant was found."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef int64_t* places = <int64_t*> target if call.places_in_place else scratch.places
+    cdef int64_t nothing = -1
+    cdef Py_ssize_t inner = recipe.inner, width = inner * recipe.value.kernel.width, n = outputs * inner
+    cdef Py_ssize_t pitch = call.layout.pitch, stop = first + outputs, low = stop, high = stop, past
+    if 0 < places_listed(recipe) <= 4 * n and axis.start == NULL:      # worth it; windows [low, high) lie in the image
+        past = max(axis.length + axis.before - (axis.taps - 1) * axis.step, <Py_ssize_t> 0)
+        low = min(max(divided_up(axis.before, axis.stride), first), stop)
+        high = min(max(divided_up(past, axis.stride), low), stop)
+        find_indices(
+            scratch, recipe, state + (low - first) * width, pitch, low, high - low, places + (low - first) * inner,
+        )
+    find_each_index(scratch, recipe, state, pitch, first, low - first, places)
+    find_each_index(
+        scratch, recipe, state + (high - first) * width, pitch, high, stop - high, places + (high - first) * inner,
+    )
+    if counts != NULL:
+        recipe.blank_places(places, counts, <double> recipe.parameters.minimum, n, &nothing)
+    elif count < recipe.parameters.minimum:
+        memset(places, 0xff, n * sizeof(int64_t))
+    if not call.places_in_place:
+        recipe.store_places(target, places, outputs, call.places.column, recipe.inner, call.places.inner)
+
+
+cdef void write_run(
+    Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t outputs,
+    const double* counts, double count, char* target, char* places,
+) noexcept nogil:
+    """Finish, convert and write a run of outputs: of one count, or with a row of counts."""
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t n = outputs * recipe.inner
+    cdef const void* row = state
+    cdef char* result = target if call.out_in_place and not call.streams else scratch.result
+    cdef char* natural = scratch.natural if recipe.widen != NULL else result
+    if recipe.finish != NULL:
+        recipe.finish(natural, state, counts, count, n, call.layout.pitch, &scratch.parameters)
+        row = natural
+    if recipe.widen != NULL:
+        recipe.widen(scratch.wide, row, n, recipe.fill)
+        recipe.narrow(result, scratch.wide, n, recipe.fill)
+    elif row != result:
+        memcpy(result, row, n * recipe.out_width)
+    if counts != NULL:
+        recipe.blank(result, counts, <double> recipe.parameters.minimum, n, recipe.fill)
+    elif count < recipe.parameters.minimum:
+        fill_row(result, recipe.fill, recipe.out_width, n)
+    if call.streams:
+        skpool_stream(target, result, n * recipe.out_width)
+    elif not call.out_in_place:
+        recipe.store(target, result, outputs, call.out.column, recipe.inner, call.out.inner)
+    if recipe.finish_places != NULL:
+        write_places(scratch, call, state, first, outputs, counts, count, places)
+
+
+cdef void count_columns(Scratch* scratch, const Recipe* recipe, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
+    """A row of counts from the table of the columns."""
+    cdef Py_ssize_t j, i
+    cdef double count
+    for j in range(first, first + outputs):
+        count = <double> (scratch.present * count_of(&recipe.axes[recipe.leading], j))
+        for i in range((j - first) * recipe.inner, (j - first + 1) * recipe.inner):
+            scratch.counts[i] = count
+
+
+cdef void write_row(
+    Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t stop, char* target,
+) noexcept nogil:
+    """Write outputs [first, stop): at once if their counts are known by pixel, else the two ends apart."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t width = recipe.value.kernel.width * recipe.inner
+    cdef Py_ssize_t bounds[4]
+    cdef Py_ssize_t i, run
+    cdef char* places = row_of(&call.places, scratch, recipe.leading) + first * call.places.column
+    if recipe.masked:
+        write_run(scratch, call, state, first, stop - first, scratch.counts, 0, target, places)
+        return
+    if recipe.finish == NULL and scratch.present * recipe.least_columns >= recipe.parameters.minimum:
+        # Counts change nothing.
+        write_run(
+            scratch, call, state, first, stop - first, NULL, <double> recipe.parameters.minimum, target, places,
+        )
+        return
+    bounds[0] = bounds[1] = first
+    bounds[2] = bounds[3] = stop
+    while bounds[1] < stop and not is_whole(axis, bounds[1]):
+        bounds[1] = bounds[1] + 1
+    while bounds[2] > bounds[1] and not is_whole(axis, bounds[2] - 1):
+        bounds[2] = bounds[2] - 1
+    for i in range(3):
+        run = bounds[i + 1] - bounds[i]
+        if run == 0:
+            continue
+        if i != 1:
+            count_columns(scratch, recipe, bounds[i], run)
+        write_run(
+            scratch, call, state + (bounds[i] - first) * width, bounds[i], run,
+            NULL if i == 1 else scratch.counts, <double> (scratch.present * axis.taps),
+            target + (bounds[i] - first) * call.out.column, places + (bounds[i] - first) * call.places.column,
+        )
