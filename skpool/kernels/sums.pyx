@@ -17,6 +17,37 @@ from skpool.kernels.table cimport (
 cdef extern from "<float.h>" nogil:
     const float LARGEST_FLOAT "FLT_MAX"
 
+cdef extern from * nogil:
+    """
+    /* Float64 totals of eight rows of float32: of as many elements as this can do, from the first; returns how many.
+
+       Rows are converted four numbers at a time, as they are read. Left alone, gcc reads whole registers and parts
+       them: global averages take 1.1 to 1.3 of the time. */
+    #if defined(__AVX__)
+    #include <immintrin.h>
+    #define SKPOOL_WIDENED(row) _mm256_cvtps_pd(_mm_loadu_ps(row + i))
+    static Py_ssize_t skpool_sum_widened(double *state, const float **rows, Py_ssize_t n) {
+        const float *a = rows[0], *b = rows[1], *c = rows[2], *d = rows[3];
+        const float *e = rows[4], *f = rows[5], *g = rows[6], *h = rows[7];
+        Py_ssize_t i = 0;
+        for (; i + 4 <= n; i += 4) {
+            __m256d ab = _mm256_add_pd(SKPOOL_WIDENED(a), SKPOOL_WIDENED(b));
+            __m256d cd = _mm256_add_pd(SKPOOL_WIDENED(c), SKPOOL_WIDENED(d));
+            __m256d ef = _mm256_add_pd(SKPOOL_WIDENED(e), SKPOOL_WIDENED(f));
+            __m256d gh = _mm256_add_pd(SKPOOL_WIDENED(g), SKPOOL_WIDENED(h));
+            _mm256_storeu_pd(state + i, _mm256_add_pd(_mm256_add_pd(ab, cd), _mm256_add_pd(ef, gh)));
+        }
+        return i;
+    }
+    #else
+    static Py_ssize_t skpool_sum_widened(double *state, const float **rows, Py_ssize_t n) {
+        (void) state; (void) rows; (void) n;
+        return 0;
+    }
+    #endif
+    """
+    Py_ssize_t skpool_sum_widened(double* state, const float** rows, Py_ssize_t n)
+
 ctypedef fused total:
     uint16_t
     uint32_t
@@ -40,7 +71,7 @@ cdef void gather(
     cdef uint16_t unsigned_sum
     cdef int16_t signed_sum
     cdef int32_t sum_of_shorts
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, done
     if count == 1:
         for i in range(n):
             state[i] = <total> a[i]
@@ -72,7 +103,8 @@ cdef void gather(
                 sum_of_shorts = ((a[i] + b[i]) + (c[i] + d[i])) + ((e[i] + f[i]) + (g[i] + h[i]))
                 state[i] = <total> sum_of_shorts
         else:
-            for i in range(n):
+            done = skpool_sum_widened(state, rows, n) if pixel is float and total is double else 0
+            for i in range(done, n):
                 state[i] = <total> (
                     ((<total> a[i] + <total> b[i]) + (<total> c[i] + <total> d[i]))
                     + ((<total> e[i] + <total> f[i]) + (<total> g[i] + <total> h[i]))
