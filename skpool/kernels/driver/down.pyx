@@ -11,26 +11,34 @@ cdef enum:
     ASKED = 256             # bytes of a row that are gathered while as many are asked for
 
 
-cdef void ask_for_block(
-    const Scratch* scratch, const Call* call, Py_ssize_t r, Py_ssize_t column, Py_ssize_t size, Py_ssize_t begin,
+cdef struct Ahead:
+    # How far the block after one is asked for.
+    Py_ssize_t row
+    Py_ssize_t byte                 # of that row
+
+
+cdef inline void ask_ahead(
+    Ahead* ahead, const Scratch* scratch, const Call* call, Py_ssize_t r, Py_ssize_t column, Py_ssize_t size,
     Py_ssize_t n,
 ) noexcept nogil:
-    """Ask for `n` bytes from byte `begin` on of the block after that of row `r`; its rows have `size` bytes."""
-    cdef Py_ssize_t row = begin // size, offset = begin % size, part
+    """Ask for `n` more bytes of the block after that of row `r`; its rows have `size` bytes, from `column` on."""
+    cdef Py_ssize_t part
     cdef const char* source
-    while n > 0 and row < BLOCK:
-        part = min(size - offset, n)
-        if r + BLOCK + row < scratch.listed:
-            source = scratch.sources[r + BLOCK + row]
-        elif scratch.listed == BLOCK and scratch.sources[row] != NULL:      # the next window's
-            source = scratch.sources[row] + BLOCK * call.image.leading[call.recipe.leading - 1]
+    while n > 0 and ahead.row < BLOCK:
+        part = min(size - ahead.byte, n)
+        if r + BLOCK + ahead.row < scratch.listed:
+            source = scratch.sources[r + BLOCK + ahead.row]
+        elif scratch.listed == BLOCK and scratch.sources[ahead.row] != NULL:    # the next window's
+            source = scratch.sources[ahead.row] + BLOCK * call.image.leading[call.recipe.leading - 1]
         else:
             source = NULL
         if source != NULL:
-            skpool_prefetch(source + column + offset, part)
+            skpool_prefetch(source + column + ahead.byte, part)
         n = n - part
-        offset = 0
-        row = row + 1
+        ahead.byte = ahead.byte + part
+        if ahead.byte == size:
+            ahead.row = ahead.row + 1
+            ahead.byte = 0
 
 
 cdef void gather_asking(
@@ -50,12 +58,14 @@ cdef void gather_asking(
     cdef const uint8_t* valid[BLOCK]
     cdef const void* from_here[BLOCK]
     cdef Py_ssize_t n = segment.columns * recipe.inner, i, done = 0, now, piece = ASKED // recipe.row_width
+    cdef Ahead ahead
+    ahead.row = ahead.byte = 0
     memset(valid, 0, sizeof(valid))
     while done < n:
         now = min(piece, n - done)
-        ask_for_block(
-            scratch, call, r, segment.first * call.image.column, n * recipe.row_width,
-            BLOCK * done * recipe.row_width, BLOCK * now * recipe.row_width,
+        ask_ahead(
+            &ahead, scratch, call, r, segment.first * call.image.column, n * recipe.row_width,
+            BLOCK * now * recipe.row_width,
         )
         for i in range(BLOCK):
             from_here[i] = <const char*> rows[i] + done * recipe.row_width
