@@ -220,8 +220,7 @@ cdef Kernel extremum_kernel(const extremum* which, const pixel* example) noexcep
     kernel.block = 8
     kernel.weighs_validity = False
     kernel.repeats = True
-    kernel.gather = <gather_t> gather[pixel, extremum]
-    kernel.join = NULL
+    kernel.gather = kernel.join = <gather_t> gather[pixel, extremum]
     kernel.merge = <merge_t> merge[pixel, extremum]
     kernel.chain = NULL
     kernel.fold = <fold_t> fold[pixel, extremum]

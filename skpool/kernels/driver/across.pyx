@@ -146,23 +146,38 @@ cdef char* across_doubled(
 cdef char* across_twice(
     const Call* call, const Lane* lane, Fold* fold, const Ladder* ladder, Py_ssize_t outputs, char* target,
 ) noexcept nogil:
-    """As `across`, at stride 1, where the last two nodes may overlap; a column that counts twice is taken out again."""
+    """As `across`, at stride 1, where the last two nodes may overlap; a column that counts twice is taken out again.
+
+    The last two steps are one where a kernel joins up to four nodes.
+    """
     cdef const Kernel* kernel = &lane.kernel
-    cdef Py_ssize_t inner = call.recipe.inner, size = ladder.step * inner * kernel.width, taps = 1, shift, left
+    cdef Py_ssize_t inner = call.recipe.inner, size = ladder.step * inner * kernel.width, taps = 1, last, left, found
+    cdef Py_ssize_t n = outputs * inner
     cdef const char* row = ladder.row
+    cdef const char* nodes[BLOCK]
     cdef char* fresh = NULL
     while taps < ladder.nodes:
-        shift = min(taps, ladder.nodes - taps)
-        left = ladder.nodes - taps - shift
+        last = min(taps, ladder.nodes - taps)              # where the next node's second half begins
+        left = ladder.nodes - taps - last
+        if left > 0 and left <= 2 * taps and kernel.join != NULL:
+            last = ladder.nodes - taps
+            found = 0
+            while found * taps < last:
+                nodes[found] = row + found * taps * size
+                found = found + 1
+            nodes[found] = row + last * size
+            fresh = target if target != NULL else another(fold, row, ladder.row)
+            join_states(call, lane, fold, fresh, nodes, found + 1, outputs)
+            break
         fresh = target if left == 0 and target != NULL else another(fold, row, ladder.row)
         kernel.merge(
-            fresh, row, row + shift * size, (outputs + left * ladder.step) * inner, call.layout.pitch, shift,
+            fresh, row, row + last * size, (outputs + left * ladder.step) * inner, call.layout.pitch, last,
             lane.parameters,
         )
         row = fresh
-        taps = taps + shift
+        taps = taps + last
     if not kernel.repeats:
-        kernel.unfold(fresh, ladder.row + shift * size, outputs * inner, call.layout.pitch, lane.parameters)
+        kernel.unfold(fresh, ladder.row + last * size, n, call.layout.pitch, lane.parameters)
     return fresh
 
 

@@ -40,8 +40,6 @@ cdef void place_fold(
     if recipe.shared_levels or doubles_first(kernel):
         fold.part[0] = <char*> taken(shelf, size)
         fold.part[1] = <char*> taken(shelf, size)
-    if kernel.join != NULL:
-        fold.nothing = <char*> taken(shelf, size)
     if doubles_first(kernel):
         fold.states = <char*> taken(shelf, size)
         for i in range(bits_of(recipe.axes[recipe.leading].taps) - 1):
@@ -57,6 +55,8 @@ cdef void place_fold(
         fold.by_width = <char*> taken(shelf, recipe.widths_found * size)
         fold.table = <int64_t*> taken(shelf, call.layout.tile * sizeof(int64_t))
         fold.uneven = <char*> taken(shelf, size)
+    if kernel.join != NULL:
+        fold.nothing = <char*> taken(shelf, size)
 
 
 cdef void place_lanes(Scratch* scratch, const Call* call, Shelf* shelf) noexcept nogil:
