@@ -41,6 +41,7 @@ cdef struct Recipe:
     Py_ssize_t shared_levels        # sizes of the nodes that they share; 0: none
     bint runs                       # they share one sum, to which rows are added, and taken away again
     bint meets                      # they share nodes that meet in their midst: from each row to it, and from there on
+    bint completes                  # five to seven rows are gathered as eight, the rest of which are neutral
     bint omit                       # NaN counts as masked
     bint masked                     # counts differ from pixel to pixel
     bint converts_rows              # image rows are never used where they lie
@@ -184,7 +185,7 @@ cdef struct Scratch:
     int64_t* column_sources         # of the padded columns of a tile
     char** lane_rows                # windows by their samples: the rows of a window,
     uint8_t** lane_valid            # which of their samples count (NULL: all),
-    char* absent                    # a row of none,
+    char* absent                    # a row of neutral samples,
     uint8_t* nowhere                # and which of it count,
     uint8_t* everywhere             # and a row of which all do
     const void** samples            # the samples of each tap,

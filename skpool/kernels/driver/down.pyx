@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
 from skpool.kernels.driver.call cimport BLOCK, Call, Fold, Lane, Recipe, Scratch, Segment, find_lanes
-from skpool.kernels.driver.rows cimport keeps, prepared
+from skpool.kernels.driver.rows cimport completed, keeps, prepared, rows_at_once
 from skpool.kernels.driver.tree cimport Tree, copy_state, finish_tree, grow
 from skpool.kernels.memory cimport skpool_prefetch
 from skpool.kernels.table cimport Kernel
@@ -99,10 +99,8 @@ cdef void down(Scratch* scratch, const Call* call, const Segment* segment) noexc
     tree.depth = tree.whole = 0
     while r < scratch.listed:
         left = scratch.listed - r
-        rows_taken = 1
+        rows_taken = rows_at_once(recipe, left) if kernel.block == BLOCK else 1
         joined = False
-        if kernel.block == BLOCK:
-            rows_taken = 8 if left >= 8 else 4 if left >= 4 else left
         for i in range(rows_taken):
             node = <char*> prepared(scratch, call, segment, r + i, i, &rows[i], &valid[i])
         if recipe.masked:                                  # counts are exact in any order
@@ -125,8 +123,8 @@ cdef void down(Scratch* scratch, const Call* call, const Segment* segment) noexc
                     )
                 else:
                     kernel.gather(
-                        node, rows, valid, scratch.order + r, rows_taken, n, call.layout.pitch,
-                        recipe.value.parameters,
+                        node, rows, valid, scratch.order + r, completed(scratch, rows_taken, rows, valid), n,
+                        call.layout.pitch, recipe.value.parameters,
                     )
             elif not keeps(scratch, call, segment, r):
                 copy_state(fold.levels[tree.depth] + offset, node, n, call, kernel)

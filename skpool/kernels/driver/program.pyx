@@ -217,6 +217,11 @@ cdef class Program:
         if samples is not None:
             self.take_samples(samples, functions)
         self.find_shared_levels()
+        # A pass over rows of scratch costs less than two more: 5/1 to 7/7 take 0.6 to 0.95 of the time.
+        recipe.completes = (
+            recipe.value.kernel.block == BLOCK and not recipe.value.kernel.weighs_validity and not recipe.masked
+            and recipe.taps == 0 and recipe.shared_levels == 0 and recipe.most_rows % BLOCK > 4
+        )
         cdef Py_ssize_t listed = 1 if recipe.shared_levels else recipe.most_rows
         cdef Py_ssize_t nodes = recipe.taps if recipe.taps else listed
         lay_out(&self.recipe, &self.layouts[0], False, listed, nodes, 0)

@@ -1,7 +1,7 @@
 """The rows of a window: where each lies, and how it is made ready for the kernels."""
 from libc.stdint cimport int64_t, uint8_t
 from skpool.kernels.driver.axes cimport Axis
-from skpool.kernels.driver.call cimport Call, Recipe, Scratch, Segment, View
+from skpool.kernels.driver.call cimport BLOCK, Call, Recipe, Scratch, Segment, View
 
 cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t most) noexcept nogil
 
@@ -81,6 +81,28 @@ cdef inline bint slide_rows(Scratch* scratch, const Call* call) noexcept nogil:
             scratch.masks[i] = scratch.masks[i] + mask_hop
         scratch.name[i] = scratch.name[i] + axis.stride
     return True
+
+
+# --- blocks of rows
+
+cdef inline Py_ssize_t rows_at_once(const Recipe* recipe, Py_ssize_t left) noexcept nogil:
+    """Rows of the next gather: 1, 2, 3, 4 or 8, or what is completed to 8."""
+    if left >= BLOCK or (left > 4 and recipe.completes):
+        return min(left, <Py_ssize_t> BLOCK)
+    return min(left, <Py_ssize_t> 4)
+
+
+cdef inline Py_ssize_t completed(
+    const Scratch* scratch, Py_ssize_t count, const void** rows, const uint8_t** valid,
+) noexcept nogil:
+    """Add neutral rows to more than four; returns how many there are then."""
+    if count <= 4:
+        return count
+    while count < BLOCK:
+        rows[count] = scratch.absent
+        valid[count] = NULL
+        count = count + 1
+    return count
 
 
 # --- rows that are kept while windows pass over them

@@ -308,7 +308,6 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
     cdef Py_ssize_t i, run, found, moved, tile, one_by_one, slid
     cdef Segment segments[4]
     cdef bint whole, beside, found_rows
-    fill_row(scratch.absent, recipe.neutral, recipe.row_width, call.layout.pitch)
     memset(scratch.nowhere, 0, call.layout.pitch)
     memset(scratch.everywhere, 1, call.layout.pitch)
     bounds[0] = bounds[1] = first

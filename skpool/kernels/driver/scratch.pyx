@@ -68,7 +68,6 @@ cdef void place_lanes(Scratch* scratch, const Call* call, Shelf* shelf) noexcept
     scratch.lane_valid = <uint8_t**> taken(shelf, recipe.laid * sizeof(char*))
     scratch.samples = <const void**> taken(shelf, recipe.taps * sizeof(char*))
     scratch.valid_samples = <const uint8_t**> taken(shelf, recipe.taps * sizeof(char*))
-    scratch.absent = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
     scratch.nowhere = <uint8_t*> taken(shelf, call.layout.pitch)
     scratch.everywhere = <uint8_t*> taken(shelf, call.layout.pitch)
     scratch.room = <char*> taken(shelf, recipe.room + recipe.room_each * call.layout.pitch)
@@ -99,6 +98,8 @@ cdef void place_scratch(Scratch* scratch, const Call* call, Shelf* shelf) noexce
         rows = BLOCK                                       # for padded columns only
     scratch.rows = <char*> taken(shelf, rows * call.layout.pitch * recipe.row_width)
     scratch.constant = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
+    if recipe.taps or recipe.completes:
+        scratch.absent = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
     if recipe.taps:
         place_lanes(scratch, call, shelf)
     scratch.counts = <double*> taken(shelf, call.layout.pitch * sizeof(double))
@@ -131,6 +132,8 @@ cdef void begin(const Call* call, char* memory) noexcept nogil:
         if lanes[i].kernel.join != NULL:
             lanes[i].kernel.identity(folds[i].nothing, call.layout.pitch, call.layout.pitch, lanes[i].parameters)
     fill_row((<Scratch*> memory).constant, call.recipe.constant, call.recipe.row_width, call.layout.pitch)
+    if call.recipe.taps or call.recipe.completes:
+        fill_row((<Scratch*> memory).absent, call.recipe.neutral, call.recipe.row_width, call.layout.pitch)
 
 
 cdef Py_ssize_t scratch_bytes(const Call* call) noexcept nogil:

@@ -7,7 +7,7 @@ from skpool.kernels.driver.call cimport BLOCK, LONG_COLUMN, PIECE, Call, Fold, L
 from skpool.kernels.driver.down cimport fold_rows
 from skpool.kernels.driver.results cimport write_row
 from skpool.kernels.driver.rows cimport (
-    advance, find_rows, find_segments, flat_row, prepared, row_of, seek, slide_rows,
+    advance, completed, find_rows, find_segments, flat_row, prepared, row_of, rows_at_once, seek, slide_rows,
 )
 from skpool.kernels.driver.shared cimport fold_shared
 from skpool.kernels.memory cimport skpool_prefetch, skpool_stream, skpool_streamed
@@ -174,7 +174,8 @@ cdef inline bint gathers_alike(
     return (
         within == 1 and recipe.leading > 0 and call.rows_in_place and not recipe.masked
         and recipe.value.kernel.planes > 0 and recipe.value.kernel.block == BLOCK
-        and (recipe.most_rows <= 4 or (recipe.most_rows == BLOCK and not call.asks))
+        and rows_at_once(recipe, recipe.most_rows) == recipe.most_rows
+        and (recipe.most_rows < BLOCK or not call.asks)
     )
 
 
@@ -196,6 +197,7 @@ cdef void write_alike(
     cdef char* state
     cdef const void* rows[BLOCK]
     cdef const uint8_t* valid[BLOCK]
+    cdef Py_ssize_t count = completed(scratch, scratch.listed, rows, valid)
     cdef bint enough = scratch.present * recipe.least_columns >= recipe.parameters.minimum
     memset(valid, 0, sizeof(valid))
     for r in range(scratch.listed):
@@ -210,8 +212,8 @@ cdef void write_alike(
                     segments[s].columns * recipe.inner, call.layout.pitch, lane.parameters,
                 )
         kernel.gather(
-            fold.levels[0] + inside.offset * recipe.inner * kernel.width, rows, valid, scratch.order, scratch.listed,
-            n, call.layout.pitch, lane.parameters,
+            fold.levels[0] + inside.offset * recipe.inner * kernel.width, rows, valid, scratch.order, count, n,
+            call.layout.pitch, lane.parameters,
         )
         state = fold_columns(call, lane, fold, first, outputs, target if straight else NULL)
         if not (enough and state == target):               # it is not there yet
