@@ -334,6 +334,7 @@ cdef void find_states(
 
 cdef void begin_tile(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
     cdef const Recipe* recipe = call.recipe
+    scratch.counted = -1
     memset(scratch.kept, 0xff, call.layout.slots * sizeof(int64_t))
     memset(scratch.stamps, 0, call.layout.slots * sizeof(Py_ssize_t))
     if recipe.widths_found:

@@ -202,6 +202,7 @@ cdef struct Scratch:
     Py_ssize_t reached              # what windows share: the position after the last row that it holds,
     Py_ssize_t origin               # and its first row,
     Py_ssize_t middle               # and where nodes meet
+    Py_ssize_t counted              # rows that the windows had for which counts of a short row were made; -1: none
     Py_ssize_t present              # rows that the window has,
     Py_ssize_t listed               # and how many of them are listed
     Py_ssize_t stamp
