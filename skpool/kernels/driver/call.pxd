@@ -263,3 +263,8 @@ cdef inline Py_ssize_t find_lanes(
         folds[used] = &scratch.count
         used = used + 1
     return used
+
+
+cdef inline bint counts_enough(const Scratch* scratch, const Recipe* recipe) noexcept nogil:
+    """Whether each window of an output row has as many samples, masked or not, as must count."""
+    return scratch.present * recipe.least_columns >= recipe.parameters.minimum

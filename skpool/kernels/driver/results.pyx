@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 from skpool.kernels.driver.axes cimport Axis, count_of, divided_up, is_whole, source_of, start_of
-from skpool.kernels.driver.call cimport Call, Recipe, Scratch, places_listed
+from skpool.kernels.driver.call cimport Call, Recipe, Scratch, counts_enough, places_listed
 from skpool.kernels.driver.rows cimport fill_row, flat_row, row_of
 from skpool.kernels.memory cimport skpool_stream
 
@@ -109,7 +109,8 @@ cdef void write_run(
     elif row != result:
         memcpy(result, row, n * recipe.out_width)
     if counts != NULL:
-        recipe.blank(result, counts, <double> recipe.parameters.minimum, n, recipe.fill)
+        if recipe.masked or recipe.taps or not counts_enough(scratch, recipe):
+            recipe.blank(result, counts, <double> recipe.parameters.minimum, n, recipe.fill)
     elif count < recipe.parameters.minimum:
         fill_row(result, recipe.fill, recipe.out_width, n)
     if call.streams:
@@ -143,7 +144,7 @@ cdef void write_row(
     if recipe.masked:
         write_run(scratch, call, state, first, stop - first, scratch.counts, 0, target, places)
         return
-    if recipe.finish == NULL and scratch.present * recipe.least_columns >= recipe.parameters.minimum:
+    if recipe.finish == NULL and counts_enough(scratch, recipe):
         # Counts change nothing.
         write_run(
             scratch, call, state, first, stop - first, NULL, <double> recipe.parameters.minimum, target, places,

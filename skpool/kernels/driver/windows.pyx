@@ -3,7 +3,9 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 from skpool.kernels.driver.across cimport begin_tile, fold_columns, fold_tile
 from skpool.kernels.driver.axes cimport Axis, columns_under, divided_up, is_whole, start_of
-from skpool.kernels.driver.call cimport BLOCK, LONG_COLUMN, PIECE, Call, Fold, Lane, Recipe, Scratch, Segment
+from skpool.kernels.driver.call cimport (
+    BLOCK, LONG_COLUMN, PIECE, Call, Fold, Lane, Recipe, Scratch, Segment, counts_enough,
+)
 from skpool.kernels.driver.down cimport fold_rows
 from skpool.kernels.driver.results cimport write_row
 from skpool.kernels.driver.rows cimport (
@@ -198,7 +200,7 @@ cdef void write_alike(
     cdef const void* rows[BLOCK]
     cdef const uint8_t* valid[BLOCK]
     cdef Py_ssize_t count = completed(scratch, scratch.listed, rows, valid)
-    cdef bint enough = scratch.present * recipe.least_columns >= recipe.parameters.minimum
+    cdef bint enough = counts_enough(scratch, recipe)
     memset(valid, 0, sizeof(valid))
     for r in range(scratch.listed):
         rows[r] = scratch.sources[r] + inside.first * call.image.column
