@@ -8,6 +8,9 @@ type (`Largest`, `Smallest`), so that each function is written once and compiled
 from libc.string cimport memcpy
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.bytes cimport SKPOOL_HAS_RGB, SKPOOL_LARGEST, SKPOOL_SMALLEST, skpool_quads_grey, skpool_quads_rgb
+from skpool.kernels.columns cimport (
+    COLUMNS_WIDTH, parts_columns, skpool_even_columns, skpool_odd_columns, skpool_order, skpool_take_columns,
+)
 from skpool.kernels.pixels cimport pixel, real, signed_integer, two_bytes
 from skpool.kernels.table cimport (
     Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
@@ -204,6 +207,30 @@ cdef void quad_rgb(
             out[c] = pick(
                 which, pick(which, upper[i + c], lower[i + c]), pick(which, upper[i + c + 3], lower[i + c + 3]),
             )
+
+
+cdef void quad_columns(
+    pixel* out, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, const extremum* which,
+) noexcept nogil:
+    """Of columns of `shift` elements, picked in the same pass."""
+    cdef Py_ssize_t size = shift * sizeof(pixel), lanes = COLUMNS_WIDTH // sizeof(pixel), i = 0, e
+    cdef skpool_order even = skpool_even_columns(size), odd = skpool_odd_columns(size)
+    cdef pixel a[COLUMNS_WIDTH]
+    cdef pixel b[COLUMNS_WIDTH]
+    cdef pixel c[COLUMNS_WIDTH]
+    cdef pixel d[COLUMNS_WIDTH]
+    while i + lanes + shift <= n:
+        skpool_take_columns(a, upper + 2 * i, even)
+        skpool_take_columns(b, lower + 2 * i, even)
+        skpool_take_columns(c, upper + 2 * i, odd)
+        skpool_take_columns(d, lower + 2 * i, odd)
+        for e in range(lanes):
+            out[i + e] = pick_of_four(which, a[e], b[e], c[e], d[e])
+        i = i + lanes - lanes % shift
+    while i < n:
+        for e in range(i, i + shift):
+            out[e] = pick_of_four(which, upper[i + e], lower[i + e], upper[i + e + shift], lower[i + e + shift])
+        i = i + shift
 
 
 cdef void identity(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const extremum* which) noexcept nogil:
@@ -654,6 +681,10 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
     finishes["quad", "argmin", dtype, dtype] = <size_t> quad_places[pixel, Smallest]
     finishes["quad", "max", dtype, dtype] = <size_t> quad[pixel, Largest]
     finishes["quad", "min", dtype, dtype] = <size_t> quad[pixel, Smallest]
+    for channels in (3, 4):
+        if parts_columns(channels * sizeof(pixel)):
+            finishes["quad", "max", dtype, dtype, channels] = <size_t> quad_columns[pixel, Largest]
+            finishes["quad", "min", dtype, dtype, channels] = <size_t> quad_columns[pixel, Smallest]
 
 
 def tables():
