@@ -53,7 +53,7 @@ cdef extern from * nogil:
             const type one = op##_set1_epi16(1); \
             const type sum = op##_add_epi16(SKPOOL_PAIRS(op, bits, upper), SKPOOL_PAIRS(op, bits, lower)); \
             const type odd = op##_and_si##bits(op##_srli_epi16(sum, 2), one); \
-            return op##_srli_epi16(op##_add_epi16(op##_add_epi16(sum, one), odd), 2); \
+            return op##_srli_epi16(op##_avg_epu16(sum, odd), 1);    /* (sum + odd + 1) >> 2 */ \
         } \
         SKPOOL_INLINE type skpool_means_##width(type a, type b, type c, type d) { \
             return op##_packus_epi16(skpool_quarter_##width(a, c), skpool_quarter_##width(b, d)); \
