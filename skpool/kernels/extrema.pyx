@@ -340,7 +340,14 @@ cdef void gather_all_indexed(
     cdef place at_a = <place> order[0], at_b = <place> order[second], at_c = <place> order[third]
     cdef place at_d = <place> order[fourth], at_e = <place> order[more], at_f, at_g, at_h, where
     cdef pixel best
-    if count <= 4:                                         # loops of their own, or gcc makes branches of floats
+    if count <= 3:                                         # loops of their own, or gcc makes branches of floats
+        for i in range(n):
+            best, where = a[i], at_a
+            challenge(which, &best, &where, b[i], at_b)
+            challenge(which, &best, &where, c[i], at_c)
+            state[i], places[i] = best, where
+        return
+    if count == 4:
         for i in range(n):
             best, where = a[i], at_a
             challenge(which, &best, &where, b[i], at_b)
@@ -447,15 +454,41 @@ cdef void identity_places(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const ex
     gather_places(state, NULL, NULL, NULL, 0, n, pitch, which)
 
 
+cdef inline bint evenly_spaced(const int64_t* indices, Py_ssize_t columns, Py_ssize_t rows) noexcept nogil:
+    """Whether all rows of a window are there, as far apart as the first two, and few enough for `finish_indexed`."""
+    cdef int64_t down = indices[columns] - indices[0] if rows > 1 else 0
+    cdef Py_ssize_t row
+    if rows * columns * columns > 0xffff:
+        return False
+    for row in range(rows):
+        if indices[row * columns] < 0 or indices[row * columns] != indices[0] + row * down:
+            return False
+    return True
+
+
 cdef inline void finish_indexed(
-    int64_t* out, const place* places, const int64_t* indices, int64_t first, int64_t hop, Py_ssize_t n,
+    int64_t* out, const place* places, const int64_t* indices, Py_ssize_t columns, Py_ssize_t rows, int64_t first,
+    int64_t hop, Py_ssize_t n,
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef int64_t index
+    cdef int64_t index, right, turn
+    cdef uint32_t where, row, inverse
     cdef bint exists
     if indices == NULL:
         for i in range(n):
             out[i] = places[i] if places[i] < nowhere(<place> 0) else -1
+    elif evenly_spaced(indices, columns, rows):
+        # The row is the place over the columns: by their inverse in 16 bits, as exact as places are few. Lookups would
+        # be one by one.
+        inverse = <uint32_t> (0xffff // columns + 1)
+        right = indices[1] - indices[0] if columns > 1 else 0
+        turn = indices[columns] - indices[0] - columns * right if rows > 1 else 0
+        first = first + indices[0]
+        for i in range(n):
+            where = <uint32_t> places[i]
+            row = (where * inverse) >> 16
+            index = first + hop * i + where * right + row * turn
+            out[i] = index if places[i] < nowhere(<place> 0) else -1
     else:
         for i in range(n):
             exists = places[i] < nowhere(<place> 0)
@@ -464,17 +497,17 @@ cdef inline void finish_indexed(
 
 
 cdef void finish_places(
-    int64_t* out, const pixel* state, const int64_t* indices, int64_t first, int64_t hop, Py_ssize_t n,
-    Py_ssize_t pitch,
+    int64_t* out, const pixel* state, const int64_t* indices, Py_ssize_t columns, Py_ssize_t rows, int64_t first,
+    int64_t hop, Py_ssize_t n, Py_ssize_t pitch,
 ) noexcept nogil:
     if sizeof(pixel) == 1:
-        finish_indexed(out, <const int8_t*> (state + pitch), indices, first, hop, n)
+        finish_indexed(out, <const int8_t*> (state + pitch), indices, columns, rows, first, hop, n)
     elif sizeof(pixel) == 2:
-        finish_indexed(out, <const int16_t*> (state + pitch), indices, first, hop, n)
+        finish_indexed(out, <const int16_t*> (state + pitch), indices, columns, rows, first, hop, n)
     elif sizeof(pixel) == 4:
-        finish_indexed(out, <const int32_t*> (state + pitch), indices, first, hop, n)
+        finish_indexed(out, <const int32_t*> (state + pitch), indices, columns, rows, first, hop, n)
     else:
-        finish_indexed(out, <const int64_t*> (state + pitch), indices, first, hop, n)
+        finish_indexed(out, <const int64_t*> (state + pitch), indices, columns, rows, first, hop, n)
 
 
 cdef inline void pick_indexed(

@@ -165,10 +165,12 @@ ctypedef void (*finish_t)(
     Parameters* parameters,
 ) noexcept nogil
 
-# The index of what each state found. `indices` has those of the places in a window at element `first`, negative where
-# there is none; windows are `hop` elements apart. Without it, the places themselves; -1: nothing was found.
+# The index of what each state found. `indices` has those of the places in a window of so many columns and rows, at
+# element `first`, negative where there is none; windows are `hop` elements apart. Without it, the places themselves;
+# -1: nothing was found.
 ctypedef void (*finish_places_t)(
-    int64_t* out, const void* state, const int64_t* indices, int64_t first, int64_t hop, Py_ssize_t n, Py_ssize_t pitch,
+    int64_t* out, const void* state, const int64_t* indices, Py_ssize_t columns, Py_ssize_t rows, int64_t first,
+    int64_t hop, Py_ssize_t n, Py_ssize_t pitch,
 ) noexcept nogil
 
 # Rows from one type to another. `fill` stands in for a NaN where the result has none.
