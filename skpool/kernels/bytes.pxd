@@ -1,4 +1,4 @@
-"""Windows of 2 x 2 bytes at stride 2, a register at a time: of one channel, and of three.
+"""Windows of 2 x 2 bytes at stride 2, a register at a time: of one channel, and of three; and columns of three picked.
 
 A step loads two registers of both rows, parts even from odd columns, folds the four samples of each window and stores
 one register: four bytes are read for each that is written, and nothing passes through memory in between. Plain loops

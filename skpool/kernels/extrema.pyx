@@ -153,7 +153,7 @@ cdef void fold(pixel* state, const pixel* later, Py_ssize_t n, Py_ssize_t pitch,
 
 
 cdef void pair(
-    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const extremum* which,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -161,7 +161,7 @@ cdef void pair(
 
 
 cdef void triple(
-    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const extremum* which,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -444,6 +444,37 @@ cdef void merge_places(
         merge_indexed(state, earlier, later, n, pitch, shift, which, <int64_t> 0)
 
 
+cdef void pair_indexed(
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const extremum* which,
+    place example,
+) noexcept nogil:
+    cdef place* places = <place*> (state + pitch)
+    cdef const place* sources = <const place*> (source + pitch)
+    cdef place moved, columns = <place> shift
+    cdef bint better
+    cdef Py_ssize_t i
+    for i in range(n):
+        moved = sources[2 * i + 1] + columns
+        better = beats(which, source[2 * i + 1], source[2 * i]) | (
+            ties(source[2 * i + 1], source[2 * i]) & (moved < sources[2 * i])
+        )
+        state[i] = source[2 * i + 1] if better else source[2 * i]
+        places[i] = moved if better else sources[2 * i]
+
+
+cdef void pair_places(
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const extremum* which,
+) noexcept nogil:
+    if sizeof(pixel) == 1:
+        pair_indexed(state, source, n, pitch, shift, which, <int8_t> 0)
+    elif sizeof(pixel) == 2:
+        pair_indexed(state, source, n, pitch, shift, which, <int16_t> 0)
+    elif sizeof(pixel) == 4:
+        pair_indexed(state, source, n, pitch, shift, which, <int32_t> 0)
+    else:
+        pair_indexed(state, source, n, pitch, shift, which, <int64_t> 0)
+
+
 cdef void fold_places(
     pixel* state, const pixel* later, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
 ) noexcept nogil:
@@ -571,7 +602,8 @@ cdef Kernel places_kernel(const extremum* which, const pixel* example) noexcept:
     kernel.chain = NULL
     kernel.fold = <fold_t> fold_places[pixel, extremum]
     kernel.unfold = NULL
-    kernel.pair = kernel.triple = NULL
+    kernel.pair = <pair_t> pair_places[pixel, extremum]
+    kernel.triple = NULL
     kernel.identity = <identity_t> identity_places[pixel, extremum]
     return kernel
 
@@ -621,10 +653,10 @@ cdef void fold_range(
 
 
 cdef void pair_range(
-    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
-    pair(state, source, n, pitch, <const Largest*> NULL)
-    pair(state + pitch, source + pitch, n, pitch, <const Smallest*> NULL)
+    pair(state, source, n, pitch, shift, <const Largest*> NULL)
+    pair(state + pitch, source + pitch, n, pitch, shift, <const Smallest*> NULL)
 
 
 cdef void identity_range(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:

@@ -132,7 +132,7 @@ cdef void unfold(
 
 
 cdef void pair(
-    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -140,7 +140,7 @@ cdef void pair(
 
 
 cdef void triple(
-    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
