@@ -903,7 +903,8 @@ def test_windows_of_four_in_one_pass_give_what_rows_and_columns_give(reduction, 
     parameters = {"ddof": 1} if reduction in ("var", "std") else {"p": 2} if reduction == "lp" else {}
     if reduction.startswith("arg"):
         reduction, parameters = reduction.removeprefix("arg"), {"return_indices": True}
-    images = [(image, None), *((image[..., None].repeat(channels, -1), -1) for channels in (2, 20))]
+    rolled = [np.roll(image, shift) for shift in range(20)]
+    images = [(image, None), *((np.stack(rolled[:channels], -1), -1) for channels in (2, 3, 4, 20))]
     results = []
     with np.errstate(all="ignore"):
         for find in (cpu._quad, lambda plan, recipe: (0, False)):

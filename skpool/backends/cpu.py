@@ -345,10 +345,7 @@ def _convert_keys(natural, dtype):
 
 def _quad_key(plan, recipe):
     """Key of the kernel for windows of 2 x 2 at stride 2, if these are such windows and their average is plain."""
-    columns, channels = columns_and_channels(plan)
-    along = plan.axes[columns]
-    if channels is not None and plan.dtype.itemsize > recipe.rows.itemsize:
-        return None  # columns of channels are picked from the narrower of total and result
+    along = plan.axes[columns_and_channels(plan)[0]]
     plain = plan.samples == 4 and (along.most_taps, along.stride, along.step) == (2, 2, 1)
     if plan.parameters.get("p", 2) != 2:  # of powers, only sums of squares have one
         return None
@@ -364,10 +361,12 @@ def _quad_key(plan, recipe):
 def _quad(plan, recipe):
     """The kernel for windows of 2 x 2, or 0, and whether it picks the columns of its result itself."""
     key, finishes = _quad_key(plan, recipe), _FUNCTIONS.finishes
-    channels = columns_and_channels(plan)[1] or 1
+    channels = columns_and_channels(plan)[1]
     if key is not None and (*key, channels) in finishes:
         return finishes[*key, channels], True
-    return finishes.get(key, 0), channels == 1
+    if channels is not None and plan.dtype.itemsize > recipe.rows.itemsize:
+        return 0, False  # columns of channels are picked from the narrower of total and result
+    return finishes.get(key, 0), (channels or 1) == 1
 
 
 def bytes_of_row(value, recipe, plan):

@@ -1,4 +1,4 @@
-"""Windows of 2 x 2 bytes at stride 2, a register at a time: of one channel, and of three.
+"""Windows of 2 x 2 bytes at stride 2, a register at a time: of one channel, and of three; and columns of three picked.
 
 A step loads two registers of both rows, parts even from odd columns, folds the four samples of each window and stores
 one register: four bytes are read for each that is written, and nothing passes through memory in between. Plain loops
@@ -53,7 +53,7 @@ cdef extern from * nogil:
             const type one = op##_set1_epi16(1); \
             const type sum = op##_add_epi16(SKPOOL_PAIRS(op, bits, upper), SKPOOL_PAIRS(op, bits, lower)); \
             const type odd = op##_and_si##bits(op##_srli_epi16(sum, 2), one); \
-            return op##_srli_epi16(op##_add_epi16(op##_add_epi16(sum, one), odd), 2); \
+            return op##_srli_epi16(op##_avg_epu16(sum, odd), 1);    /* (sum + odd + 1) >> 2 */ \
         } \
         SKPOOL_INLINE type skpool_means_##width(type a, type b, type c, type d) { \
             return op##_packus_epi16(skpool_quarter_##width(a, c), skpool_quarter_##width(b, d)); \
@@ -189,10 +189,20 @@ cdef extern from * nogil:
     }
     SKPOOL_VBMI SKPOOL_INLINE void skpool_put_rgb64(uint8_t *out, __m512i v) { _mm512_storeu_si512((void *) out, v); }
     SKPOOL_QUADS(rgb64, 64, SKPOOL_VBMI, 63, 66)
+    SKPOOL_VBMI static inline Py_ssize_t skpool_second_columns_rgb64(
+        uint8_t *out, const uint8_t *source, Py_ssize_t columns)
+    {
+        Py_ssize_t j = 0;
+        for (; j + 22 <= columns; j += 21)
+            skpool_put_rgb64(out + 3 * j, skpool_even_rgb64(
+                skpool_first_rgb64(source + 6 * j), skpool_second_rgb64(source + 6 * j)));
+        return j;
+    }
     #define SKPOOL_HAS_VBMI (__builtin_cpu_supports("avx512vbmi") != 0)
     #else
     #define SKPOOL_HAS_VBMI 0
     #define skpool_quads_rgb64 skpool_quads_none
+    #define skpool_second_columns_rgb64(out, source, columns) ((void) (out), (void) (source), (void) (columns), 0)
     #endif
 
     #if !defined(SKPOOL_REGISTER)
@@ -212,6 +222,10 @@ cdef extern from * nogil:
     {
         return (SKPOOL_HAS_VBMI ? skpool_quads_rgb64 : skpool_quads_rgb32)(kind, out, upper, lower, n);
     }
+    /* Every second column of three bytes. */
+    static inline Py_ssize_t skpool_second_columns_rgb(uint8_t *out, const uint8_t *source, Py_ssize_t columns) {
+        return SKPOOL_HAS_VBMI ? skpool_second_columns_rgb64(out, source, columns) : 0;
+    }
     """
     cdef enum:
         SKPOOL_LARGEST
@@ -220,3 +234,4 @@ cdef extern from * nogil:
     const bint SKPOOL_HAS_RGB       # without it, plain loops that pick the columns in a second pass are faster
     Py_ssize_t skpool_quads_grey(int kind, uint8_t* out, const uint8_t* upper, const uint8_t* lower, Py_ssize_t n)
     Py_ssize_t skpool_quads_rgb(int kind, uint8_t* out, const uint8_t* upper, const uint8_t* lower, Py_ssize_t n)
+    Py_ssize_t skpool_second_columns_rgb(uint8_t* out, const uint8_t* source, Py_ssize_t columns)

@@ -1,6 +1,8 @@
 """Row functions that know number types but no reduction: reading, writing, converting, masking, compacting."""
 from libc.string cimport memcpy
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from skpool.kernels.bytes cimport skpool_second_columns_rgb
+from skpool.kernels.columns cimport parts_columns, skpool_every_second
 from skpool.kernels.pixels cimport pixel, real, signed_integer
 
 cdef extern from * nogil:
@@ -270,8 +272,12 @@ cdef void compact(
             for j in range(columns):
                 row[j] = source[j * stride]
         return
+    if stride == 2 and parts_columns(size):
+        j = skpool_every_second(out, begin, columns, size)
+        out, begin, columns, j = out + j * size, begin + 2 * j * size, columns - j, 0
     # The usual columns by constants, which the compiler unrolls.
     if size == 3 and stride == 2:
+        j = skpool_second_columns_rgb(<uint8_t*> out, <const uint8_t*> begin, columns)
         while j + 15 <= columns:
             skpool_every_second_rgb(<uint8_t*> out + 3 * j, <const uint8_t*> begin + 6 * j)
             skpool_every_second_rgb(<uint8_t*> out + 3 * j + 9, <const uint8_t*> begin + 6 * j + 18)
@@ -293,6 +299,8 @@ cdef void compact(
         j = compact_in_moves(out, begin, columns, stride, 12, 16)
     elif size == 16:
         j = compact_in_moves(out, begin, columns, stride, 16, 16)
+    elif size == 24:
+        j = compact_in_moves(out, begin, columns, stride, 24, 32)
     while j < columns:
         memcpy(out + j * size, begin + j * stride * size, size)
         j = j + 1

@@ -8,6 +8,9 @@ type (`Largest`, `Smallest`), so that each function is written once and compiled
 from libc.string cimport memcpy
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.bytes cimport SKPOOL_HAS_RGB, SKPOOL_LARGEST, SKPOOL_SMALLEST, skpool_quads_grey, skpool_quads_rgb
+from skpool.kernels.columns cimport (
+    COLUMNS_WIDTH, parts_columns, skpool_even_columns, skpool_odd_columns, skpool_order, skpool_take_columns,
+)
 from skpool.kernels.pixels cimport pixel, real, signed_integer, two_bytes
 from skpool.kernels.table cimport (
     Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
@@ -150,7 +153,7 @@ cdef void fold(pixel* state, const pixel* later, Py_ssize_t n, Py_ssize_t pitch,
 
 
 cdef void pair(
-    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const extremum* which,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -158,7 +161,7 @@ cdef void pair(
 
 
 cdef void triple(
-    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const extremum* which,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -204,6 +207,30 @@ cdef void quad_rgb(
             out[c] = pick(
                 which, pick(which, upper[i + c], lower[i + c]), pick(which, upper[i + c + 3], lower[i + c + 3]),
             )
+
+
+cdef void quad_columns(
+    pixel* out, const pixel* upper, const pixel* lower, Py_ssize_t n, Py_ssize_t shift, const extremum* which,
+) noexcept nogil:
+    """Of columns of `shift` elements, picked in the same pass."""
+    cdef Py_ssize_t size = shift * sizeof(pixel), lanes = COLUMNS_WIDTH // sizeof(pixel), i = 0, e
+    cdef skpool_order even = skpool_even_columns(size), odd = skpool_odd_columns(size)
+    cdef pixel a[COLUMNS_WIDTH]
+    cdef pixel b[COLUMNS_WIDTH]
+    cdef pixel c[COLUMNS_WIDTH]
+    cdef pixel d[COLUMNS_WIDTH]
+    while i + lanes + shift <= n:
+        skpool_take_columns(a, upper + 2 * i, even)
+        skpool_take_columns(b, lower + 2 * i, even)
+        skpool_take_columns(c, upper + 2 * i, odd)
+        skpool_take_columns(d, lower + 2 * i, odd)
+        for e in range(lanes):
+            out[i + e] = pick_of_four(which, a[e], b[e], c[e], d[e])
+        i = i + lanes - lanes % shift
+    while i < n:
+        for e in range(i, i + shift):
+            out[e] = pick_of_four(which, upper[i + e], lower[i + e], upper[i + e + shift], lower[i + e + shift])
+        i = i + shift
 
 
 cdef void identity(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const extremum* which) noexcept nogil:
@@ -312,7 +339,14 @@ cdef void gather_all_indexed(
     cdef place at_a = <place> order[0], at_b = <place> order[second], at_c = <place> order[third]
     cdef place at_d = <place> order[fourth], at_e = <place> order[more], at_f, at_g, at_h, where
     cdef pixel best
-    if count <= 4:                                         # loops of their own, or gcc makes branches of floats
+    if count <= 3:                                         # loops of their own, or gcc makes branches of floats
+        for i in range(n):
+            best, where = a[i], at_a
+            challenge(which, &best, &where, b[i], at_b)
+            challenge(which, &best, &where, c[i], at_c)
+            state[i], places[i] = best, where
+        return
+    if count == 4:
         for i in range(n):
             best, where = a[i], at_a
             challenge(which, &best, &where, b[i], at_b)
@@ -409,6 +443,37 @@ cdef void merge_places(
         merge_indexed(state, earlier, later, n, pitch, shift, which, <int64_t> 0)
 
 
+cdef void pair_indexed(
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const extremum* which,
+    place example,
+) noexcept nogil:
+    cdef place* places = <place*> (state + pitch)
+    cdef const place* sources = <const place*> (source + pitch)
+    cdef place moved, columns = <place> shift
+    cdef bint better
+    cdef Py_ssize_t i
+    for i in range(n):
+        moved = sources[2 * i + 1] + columns
+        better = beats(which, source[2 * i + 1], source[2 * i]) | (
+            ties(source[2 * i + 1], source[2 * i]) & (moved < sources[2 * i])
+        )
+        state[i] = source[2 * i + 1] if better else source[2 * i]
+        places[i] = moved if better else sources[2 * i]
+
+
+cdef void pair_places(
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const extremum* which,
+) noexcept nogil:
+    if sizeof(pixel) == 1:
+        pair_indexed(state, source, n, pitch, shift, which, <int8_t> 0)
+    elif sizeof(pixel) == 2:
+        pair_indexed(state, source, n, pitch, shift, which, <int16_t> 0)
+    elif sizeof(pixel) == 4:
+        pair_indexed(state, source, n, pitch, shift, which, <int32_t> 0)
+    else:
+        pair_indexed(state, source, n, pitch, shift, which, <int64_t> 0)
+
+
 cdef void fold_places(
     pixel* state, const pixel* later, Py_ssize_t n, Py_ssize_t pitch, const extremum* which,
 ) noexcept nogil:
@@ -419,15 +484,41 @@ cdef void identity_places(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const ex
     gather_places(state, NULL, NULL, NULL, 0, n, pitch, which)
 
 
+cdef inline bint evenly_spaced(const int64_t* indices, Py_ssize_t columns, Py_ssize_t rows) noexcept nogil:
+    """Whether all rows of a window are there, as far apart as the first two, and few enough for `finish_indexed`."""
+    cdef int64_t down = indices[columns] - indices[0] if rows > 1 else 0
+    cdef Py_ssize_t row
+    if rows * columns * columns > 0xffff:
+        return False
+    for row in range(rows):
+        if indices[row * columns] < 0 or indices[row * columns] != indices[0] + row * down:
+            return False
+    return True
+
+
 cdef inline void finish_indexed(
-    int64_t* out, const place* places, const int64_t* indices, int64_t first, int64_t hop, Py_ssize_t n,
+    int64_t* out, const place* places, const int64_t* indices, Py_ssize_t columns, Py_ssize_t rows, int64_t first,
+    int64_t hop, Py_ssize_t n,
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef int64_t index
+    cdef int64_t index, right, turn
+    cdef uint32_t where, row, inverse
     cdef bint exists
     if indices == NULL:
         for i in range(n):
             out[i] = places[i] if places[i] < nowhere(<place> 0) else -1
+    elif evenly_spaced(indices, columns, rows):
+        # The row is the place over the columns: by their inverse in 16 bits, as exact as places are few. Lookups would
+        # be one by one.
+        inverse = <uint32_t> (0xffff // columns + 1)
+        right = indices[1] - indices[0] if columns > 1 else 0
+        turn = indices[columns] - indices[0] - columns * right if rows > 1 else 0
+        first = first + indices[0]
+        for i in range(n):
+            where = <uint32_t> places[i]
+            row = (where * inverse) >> 16
+            index = first + hop * i + where * right + row * turn
+            out[i] = index if places[i] < nowhere(<place> 0) else -1
     else:
         for i in range(n):
             exists = places[i] < nowhere(<place> 0)
@@ -436,17 +527,17 @@ cdef inline void finish_indexed(
 
 
 cdef void finish_places(
-    int64_t* out, const pixel* state, const int64_t* indices, int64_t first, int64_t hop, Py_ssize_t n,
-    Py_ssize_t pitch,
+    int64_t* out, const pixel* state, const int64_t* indices, Py_ssize_t columns, Py_ssize_t rows, int64_t first,
+    int64_t hop, Py_ssize_t n, Py_ssize_t pitch,
 ) noexcept nogil:
     if sizeof(pixel) == 1:
-        finish_indexed(out, <const int8_t*> (state + pitch), indices, first, hop, n)
+        finish_indexed(out, <const int8_t*> (state + pitch), indices, columns, rows, first, hop, n)
     elif sizeof(pixel) == 2:
-        finish_indexed(out, <const int16_t*> (state + pitch), indices, first, hop, n)
+        finish_indexed(out, <const int16_t*> (state + pitch), indices, columns, rows, first, hop, n)
     elif sizeof(pixel) == 4:
-        finish_indexed(out, <const int32_t*> (state + pitch), indices, first, hop, n)
+        finish_indexed(out, <const int32_t*> (state + pitch), indices, columns, rows, first, hop, n)
     else:
-        finish_indexed(out, <const int64_t*> (state + pitch), indices, first, hop, n)
+        finish_indexed(out, <const int64_t*> (state + pitch), indices, columns, rows, first, hop, n)
 
 
 cdef inline void pick_indexed(
@@ -510,7 +601,8 @@ cdef Kernel places_kernel(const extremum* which, const pixel* example) noexcept:
     kernel.chain = NULL
     kernel.fold = <fold_t> fold_places[pixel, extremum]
     kernel.unfold = NULL
-    kernel.pair = kernel.triple = NULL
+    kernel.pair = <pair_t> pair_places[pixel, extremum]
+    kernel.triple = NULL
     kernel.identity = <identity_t> identity_places[pixel, extremum]
     return kernel
 
@@ -560,10 +652,10 @@ cdef void fold_range(
 
 
 cdef void pair_range(
-    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    pixel* state, const pixel* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
-    pair(state, source, n, pitch, <const Largest*> NULL)
-    pair(state + pitch, source + pitch, n, pitch, <const Smallest*> NULL)
+    pair(state, source, n, pitch, shift, <const Largest*> NULL)
+    pair(state + pitch, source + pitch, n, pitch, shift, <const Smallest*> NULL)
 
 
 cdef void identity_range(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
@@ -653,6 +745,10 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
     finishes["quad", "argmin", dtype, dtype] = <size_t> quad_places[pixel, Smallest]
     finishes["quad", "max", dtype, dtype] = <size_t> quad[pixel, Largest]
     finishes["quad", "min", dtype, dtype] = <size_t> quad[pixel, Smallest]
+    for channels in (3, 4):
+        if parts_columns(channels * sizeof(pixel)):
+            finishes["quad", "max", dtype, dtype, channels] = <size_t> quad_columns[pixel, Largest]
+            finishes["quad", "min", dtype, dtype, channels] = <size_t> quad_columns[pixel, Smallest]
 
 
 def tables():

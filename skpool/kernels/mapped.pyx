@@ -166,7 +166,7 @@ cdef void fold_power(
 
 
 cdef void pair_power(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -174,7 +174,7 @@ cdef void pair_power(
 
 
 cdef void triple_power(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -545,7 +545,7 @@ cdef void fold_moments(
 
 
 cdef void pair_moments(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -553,7 +553,7 @@ cdef void pair_moments(
 
 
 cdef void triple_moments(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):

@@ -9,6 +9,9 @@ product with a rounded reciprocal is wrong in the last bit.
 from libc.math cimport fabsf, frexp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.bytes cimport SKPOOL_HAS_RGB, SKPOOL_MEAN, skpool_quads_grey, skpool_quads_rgb
+from skpool.kernels.columns cimport (
+    COLUMNS_WIDTH, parts_columns, skpool_even_columns, skpool_odd_columns, skpool_order, skpool_take_columns,
+)
 from skpool.kernels.pixels cimport pixel, real, two_bytes
 from skpool.kernels.table cimport (
     Kernel, Parameters, chain_t, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
@@ -161,7 +164,7 @@ cdef void unfold(
 
 
 cdef void pair(
-    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -169,7 +172,7 @@ cdef void pair(
 
 
 cdef void triple(
-    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -623,6 +626,74 @@ cdef void quad_real(
     parameters.overflowed = parameters.overflowed or overflowed
 
 
+ctypedef fused averaged:
+    uint8_t
+    float
+    double
+
+
+cdef inline averaged average_of_four(averaged a, averaged b, averaged c, averaged d) noexcept nogil:
+    cdef averaged quarter
+    if averaged is uint8_t:
+        return mean_of_four(a, b, c, d)
+    else:
+        quarter = 0.25
+        return ((a + b) + (c + d)) * quarter
+
+
+cdef void quad_columns(
+    averaged* out, const averaged* upper, const averaged* lower, Py_ssize_t n, Py_ssize_t shift,
+    Parameters* parameters,
+) noexcept nogil:
+    """Of columns of `shift` elements, picked in the same pass."""
+    cdef Py_ssize_t size = shift * sizeof(averaged), lanes = COLUMNS_WIDTH // sizeof(averaged), i = 0, e
+    cdef skpool_order even = skpool_even_columns(size), odd = skpool_odd_columns(size)
+    cdef averaged a[COLUMNS_WIDTH]
+    cdef averaged b[COLUMNS_WIDTH]
+    cdef averaged c[COLUMNS_WIDTH]
+    cdef averaged d[COLUMNS_WIDTH]
+    while i + lanes + shift <= n:
+        skpool_take_columns(a, upper + 2 * i, even)
+        skpool_take_columns(b, lower + 2 * i, even)
+        skpool_take_columns(c, upper + 2 * i, odd)
+        skpool_take_columns(d, lower + 2 * i, odd)
+        for e in range(lanes):
+            out[i + e] = average_of_four(a[e], b[e], c[e], d[e])
+        i = i + lanes - lanes % shift
+    while i < n:
+        for e in range(i, i + shift):
+            out[e] = average_of_four(upper[i + e], lower[i + e], upper[i + e + shift], lower[i + e + shift])
+        i = i + shift
+    if averaged is float:
+        parameters.overflowed = parameters.overflowed or overflows(out, n)
+
+
+cdef void quad_columns_to(
+    real* out, const uint8_t* upper, const uint8_t* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
+) noexcept nogil:
+    """As `quad_columns`, of bytes: totals of two rows are picked."""
+    cdef Py_ssize_t size = shift * sizeof(uint16_t), lanes = COLUMNS_WIDTH // sizeof(uint16_t), i = 0, e
+    cdef skpool_order even = skpool_even_columns(size), odd = skpool_odd_columns(size)
+    cdef uint16_t totals[COLUMNS_WIDTH]
+    cdef uint16_t a[COLUMNS_WIDTH]
+    cdef uint16_t b[COLUMNS_WIDTH]
+    cdef real quarter = 0.25
+    while i + lanes + shift <= n:
+        for e in range(2 * lanes):
+            totals[e] = <uint16_t> (upper[2 * i + e] + lower[2 * i + e])
+        skpool_take_columns(a, totals, even)
+        skpool_take_columns(b, totals, odd)
+        for e in range(lanes):
+            out[i + e] = <real> <int32_t> (a[e] + b[e]) * quarter
+        i = i + lanes - lanes % shift
+    while i < n:
+        for e in range(i, i + shift):
+            out[e] = <real> <int32_t> (
+                (upper[i + e] + lower[i + e]) + (upper[i + e + shift] + lower[i + e + shift])
+            ) * quarter
+        i = i + shift
+
+
 # --- the tables
 
 cdef void add(dict kernels, str dtype, str state, const pixel* source, const total* example):
@@ -644,6 +715,14 @@ cdef void add_reading(dict finishes, str state, const reading* example):
     finishes["sum", state, "float64"] = <size_t> finish_sum[double, reading]
     finishes["sum", state, "int64"] = <size_t> finish_whole_sum[int64_t, reading]
     finishes["sum", state, "uint64"] = <size_t> finish_whole_sum[uint64_t, reading]
+
+
+cdef void add_quad_columns(dict finishes, str dtype, const averaged* example):
+    for channels in (3, 4):
+        if parts_columns(channels * sizeof(averaged)):
+            finishes["quad", "avg", dtype, dtype, channels] = <size_t> quad_columns[averaged]
+        if averaged is not uint8_t and parts_columns(channels * sizeof(uint16_t)):
+            finishes["quad", "avg", "uint8", dtype, channels] = <size_t> quad_columns_to[averaged]
 
 
 def tables():
@@ -677,6 +756,9 @@ def tables():
     finishes["quad", "avg", "uint8", "float64"] = <size_t> quad_bytes_to[double]
     finishes["quad", "avg", "float32", "float32"] = <size_t> quad_real[float]
     finishes["quad", "avg", "float64", "float64"] = <size_t> quad_real[double]
+    add_quad_columns(finishes, "uint8", <const uint8_t*> NULL)
+    add_quad_columns(finishes, "float32", <const float*> NULL)
+    add_quad_columns(finishes, "float64", <const double*> NULL)
     finishes["avg", "unsigned two words", "float64"] = <size_t> finish_words_unsigned
     finishes["avg", "signed two words", "float64"] = <size_t> finish_words_signed
     finishes["avg", "unsigned 16 bits", "uint8"] = <size_t> finish_rounded[uint8_t, uint16_t]

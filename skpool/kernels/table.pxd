@@ -78,13 +78,14 @@ ctypedef void (*fold_t)(
     void* state, const void* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil
 
-# state[i] = source[2 i] with source[2 i + 1] (pair), and with source[2 i + 2] (triple); for one channel.
+# state[i] = source[2 i] with source[2 i + 1] (pair), and with source[2 i + 2] (triple), each `shift` columns further on
+# than the one before; for one channel.
 ctypedef void (*pair_t)(
-    void* state, const void* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    void* state, const void* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil
 
 # The result of windows of 2 x 2 samples in one pass over two rows: of columns 2 i and 2 i + 1 if `shift` is 1,
-# else of elements i and i + shift. A function for columns of so many elements takes `shift` 1 as well.
+# else of elements i and i + shift; or, where it picks columns itself, of columns of `shift` elements.
 ctypedef void (*quad_t)(
     void* out, const void* upper, const void* lower, Py_ssize_t n, Py_ssize_t shift, Parameters* parameters,
 ) noexcept nogil
@@ -165,10 +166,12 @@ ctypedef void (*finish_t)(
     Parameters* parameters,
 ) noexcept nogil
 
-# The index of what each state found. `indices` has those of the places in a window at element `first`, negative where
-# there is none; windows are `hop` elements apart. Without it, the places themselves; -1: nothing was found.
+# The index of what each state found. `indices` has those of the places in a window of so many columns and rows, at
+# element `first`, negative where there is none; windows are `hop` elements apart. Without it, the places themselves;
+# -1: nothing was found.
 ctypedef void (*finish_places_t)(
-    int64_t* out, const void* state, const int64_t* indices, int64_t first, int64_t hop, Py_ssize_t n, Py_ssize_t pitch,
+    int64_t* out, const void* state, const int64_t* indices, Py_ssize_t columns, Py_ssize_t rows, int64_t first,
+    int64_t hop, Py_ssize_t n, Py_ssize_t pitch,
 ) noexcept nogil
 
 # Rows from one type to another. `fill` stands in for a NaN where the result has none.

@@ -39,7 +39,7 @@ cdef inline void pair_columns(
     """Join columns 2 i and 2 i + 1, of `taps` columns each."""
     cdef Py_ssize_t i, inner = call.recipe.inner, size = inner * lane.kernel.width
     if inner == 1:
-        lane.kernel.pair(state, source, pairs, call.layout.pitch, lane.parameters)
+        lane.kernel.pair(state, source, pairs, call.layout.pitch, taps, lane.parameters)
         return
     for i in range(pairs):
         lane.kernel.merge(
@@ -234,7 +234,7 @@ cdef char* across(
             if ladder.nodes == 3 and ladder.stride == 2 and pairs_alone(ladder, kernel, inner) and inner == 1:
                 if result == NULL and kernel.triple != NULL:
                     fresh = target if target != NULL else fold.spare[1]
-                    kernel.triple(fresh, ladder.row, outputs, call.layout.pitch, lane.parameters)
+                    kernel.triple(fresh, ladder.row, outputs, call.layout.pitch, ladder.taps, lane.parameters)
                     return fresh
             part = ladder.row + (ladder.nodes - 1) * ladder.step * inner * width
             fresh = NULL

@@ -31,7 +31,7 @@ cdef void find_each_index(
     cdef const Axis* axis = &recipe.axes[recipe.leading]
     cdef int64_t flat, column
     cdef Py_ssize_t j, c, i = 0
-    recipe.finish_places(places, state, NULL, 0, 0, outputs * recipe.inner, pitch)
+    recipe.finish_places(places, state, NULL, 0, 0, 0, 0, outputs * recipe.inner, pitch)
     for j in range(first, first + outputs):
         for c in range(recipe.inner):
             if places[i] >= 0:
@@ -51,12 +51,14 @@ cdef void find_indices(
     list_places(scratch, recipe)
     if inner == 1 or axis.stride == 1:                     # elements are evenly spaced, too
         recipe.finish_places(
-            places, state, scratch.flat, start_of(axis, first) * inner, axis.stride, outputs * inner, pitch,
+            places, state, scratch.flat, axis.taps, recipe.most_rows, start_of(axis, first) * inner, axis.stride,
+            outputs * inner, pitch,
         )
         return
     for j in range(outputs):
         recipe.finish_places(
-            places + j * inner, state + j * width, scratch.flat, start_of(axis, first + j) * inner, 1, inner, pitch,
+            places + j * inner, state + j * width, scratch.flat, axis.taps, recipe.most_rows,
+            start_of(axis, first + j) * inner, 1, inner, pitch,
         )
 
 

@@ -76,7 +76,7 @@ cdef void write_quads_in_pieces(
     while first < outputs:
         columns = min(outputs - first, piece)
         if recipe.quad_picks:
-            quad_columns(scratch, call, pair, first, columns * inner, 1, scratch.result, places)
+            quad_columns(scratch, call, pair, first, columns * inner, inner, scratch.result, places)
             skpool_stream(pair.target + first * width, scratch.result, columns * width)
         else:                                              # the row's last column has no neighbour
             n = (2 * columns - (first + columns == outputs)) * inner
@@ -124,7 +124,7 @@ cdef void write_quads(
             skpool_prefetch(pair.upper + hop, fetched)
             skpool_prefetch(pair.lower + hop, fetched)
         if recipe.quad_picks and not call.streams:
-            quad_columns(scratch, call, &pair, 0, outputs * inner, 1, pair.target, pair.places)
+            quad_columns(scratch, call, &pair, 0, outputs * inner, inner, pair.target, pair.places)
         elif inner >= LONG_COLUMN:
             for j in range(outputs):
                 quad_columns(
