@@ -423,16 +423,12 @@ cdef inline Exponentials two_at(const double* exponents, const double* values, P
     return blended(one_at(exponents, values, i), one_at(exponents, values, PIECE + i))
 
 
-cdef inline Exponentials four_at(const double* exponents, const double* values, Py_ssize_t i) noexcept nogil:
-    return blended(two_at(exponents, values, i), two_at(exponents, values, 2 * PIECE + i))
-
-
 cdef inline void blend_rows(
     double* state, const double* exponents, const double* values, Py_ssize_t count, Py_ssize_t n, Py_ssize_t pitch,
     bint soft,
 ) noexcept nogil:
     """A new state of `count` rows of a piece."""
-    cdef Exponentials both
+    cdef Exponentials both, other
     cdef Py_ssize_t i
     if count == 1:
         for i in range(n):
@@ -446,11 +442,14 @@ cdef inline void blend_rows(
             set_exponentials(state, i, pitch, both, soft)
     elif count == 4:
         for i in range(n):
-            set_exponentials(state, i, pitch, four_at(exponents, values, i), soft)
+            both = blended(two_at(exponents, values, i), two_at(exponents, values, 2 * PIECE + i))
+            set_exponentials(state, i, pitch, both, soft)
     else:
         for i in range(n):
-            both = blended(four_at(exponents, values, i), four_at(exponents, values, 4 * PIECE + i))
-            set_exponentials(state, i, pitch, both, soft)
+            # A function of four would be too long for gcc to inline without AVX-512.
+            both = blended(two_at(exponents, values, i), two_at(exponents, values, 2 * PIECE + i))
+            other = blended(two_at(exponents, values, 4 * PIECE + i), two_at(exponents, values, 6 * PIECE + i))
+            set_exponentials(state, i, pitch, blended(both, other), soft)
 
 
 cdef void look_up(double* numbers, const uint8_t* places, const double* table, Py_ssize_t n) noexcept nogil:
