@@ -581,6 +581,30 @@ def test_powers_neither_overflow_nor_vanish(reduction, dtype, size, p):
     np.testing.assert_allclose(result, expected, rtol=64 * limits.eps, atol=limits.smallest_subnormal)
 
 
+@pytest.mark.parametrize(
+    ("reduction", "parameters"),
+    [
+        *(("lp", {"p": p}) for p in (0.5, 1, 1.5, 2.5, 2.7, 3, 3.5, 4)),
+        *(("gem", {"p": p, "eps": 3.5}) for p in (2.5, 2.7, 3)),
+        *(("logsumexp", {"sharpness": sharpness}) for sharpness in (1, -1, 0.25, -3, 0.1, 1e300)),
+        *(("soft", {"temperature": temperature}) for temperature in (1, -1, 0.25, -4, 10, 1e-300)),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_what_is_looked_up_is_what_is_computed(dtype, reduction, parameters):
+    image = np.random.default_rng(0).integers(0, 256, (40, 300), np.uint8).view(dtype)
+    for window in ((8, 8), (19, 5), (3, 2)):
+        looked_up = skpool.pool(image, window, reduction, **parameters)
+        np.testing.assert_array_equal(looked_up, skpool.pool(image.astype("int16"), window, reduction, **parameters))
+
+
+@pytest.mark.parametrize("p", [0.5, 1.5, 2.5, 3.5])
+def test_powers_by_roots(p):
+    image = np.random.default_rng(0).lognormal(0, 20, (64, 1)).astype(np.float64)
+    expected = np.power(image.astype(np.longdouble), p) ** (1 / np.longdouble(p))
+    np.testing.assert_allclose(skpool.lp_pool(image, 1, p=p), expected.astype(float), rtol=FEW * EPS64)
+
+
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float32"])
 @pytest.mark.parametrize("p", [3, 60])
 def test_gem_of_zeros_is_eps(dtype, p):

@@ -100,6 +100,7 @@ _COMPILED = _order.programs()
 
 #: Samples of a window that are sorted together with those of its neighbours.
 MOST_TOGETHER = _order.most_together()
+_mapped_kernels = importlib.import_module(f"skpool.kernels.mapped_{INSTRUCTION_SET}")
 _tiles = importlib.import_module(f"skpool.kernels.tiles_{INSTRUCTION_SET}")
 _histogram = importlib.import_module(f"skpool.kernels.histogram_{INSTRUCTION_SET}")
 _weights = importlib.import_module(f"skpool.kernels.weighted_{INSTRUCTION_SET}")
@@ -265,6 +266,12 @@ def _count(plan, indices):
     return Recipe(_row_dtype(plan.image_dtype), None, ("count",), np.dtype(np.int64))
 
 
+#: Kernels whose samples are raised to powers, which are kept where windows share rows.
+_POWERS = ("lp", "power_mean", "gem")
+
+_NO_WEIGHTS = np.empty(0)
+
+
 def _mapped(plan, indices):
     """Reductions whose samples are mapped to float64 states first: powers, exponentials, moments."""
     name = plan.reduction.name
@@ -406,7 +413,6 @@ def _samples(plan, recipe, masked):
     samples = {
         "rows": rows.tolist(),
         "columns": taps[:, columns].tolist(),
-        "weights": plan.taps.weight[tuple(taps.T)] if plan.is_weighted else np.empty(0),
         "keyed": order.keyed,
         "omits": order.keyed and plan.omit_nan,
         "chooses": (order.finish, order.result, order.keyed) == ("quantile", "same", False)
@@ -505,10 +511,44 @@ def _beside(plan, order, task, dtype):
     return {"beside": _as_steps(task, name_beside(task, dtype, finds_mode)), "beside_decides": finds_mode}
 
 
-def _kernel(key, whole):
-    """Address of a kernel, of that for whole rows if there is one and every sample counts."""
-    kernels = _FUNCTIONS.kernels
-    return kernels.get(("whole", *key), kernels[key]) if whole else kernels[key]
+def _value(axes, plan, recipe, whole):
+    """Address of the kernel, for rows of which every sample counts (`whole`) or not, and what it looks up."""
+    key, kernels = recipe.kernel, _FUNCTIONS.kernels
+    if key is None or not whole or ("whole", *key) not in kernels:
+        return key and kernels[key], _NO_WEIGHTS
+    table = _table(plan, recipe) if recipe.rows.itemsize == 1 else _NO_WEIGHTS
+    if key[0] in _POWERS and not table.size and any(axis.overlaps for axis in axes[:-1]):
+        return kernels[key], table
+    return kernels["whole", *key], table
+
+
+def _table(plan, recipe):
+    """Powers of samples of 8 bits by their bits, or exponentials by how far two are apart; empty if these are neither.
+
+    Exponents must be exact: else their differences depend on more than those of samples.
+    """
+    name, (first, second) = recipe.kernel[0], _numbers(plan, recipe)
+    samples = np.arange(256, dtype=np.uint8).view(recipe.rows).astype(np.float64)
+    if name in _POWERS:
+        table = np.where(samples < second, second, samples) if name == "gem" else abs(samples)
+        _mapped_kernels.raise_all(table, first)
+        return table
+    if name not in ("logsumexp", "soft"):
+        return _NO_WEIGHTS
+    with np.errstate(all="ignore"):
+        exponents = np.sort(samples * first if name == "logsumexp" else samples / first)
+        apart = abs(np.subtract.outer(exponents, exponents))
+    table = -apart[0]
+    if (apart != -table[abs(np.subtract.outer(np.arange(256), np.arange(256)))]).any():
+        return _NO_WEIGHTS
+    _mapped_kernels.exponentials(table)
+    return table
+
+
+def _numbers(plan, recipe):
+    """The two numbers that a kernel takes."""
+    numbers = [value or 0.0 for value in plan.parameters.values() if recipe.order is None]
+    return [*numbers, 0.0, 0.0][:2]
 
 
 @functools.lru_cache(maxsize=512)
@@ -527,11 +567,13 @@ def _program_for(axes, channels, plan, masked, indices):
     finish = {None: 0, ("count",): common["finish", "count"]}
     samples = _samples(plan, recipe, masked)
     plain = samples is None and not masked
+    omits = plan.omit_nan and not recipe.is_keyed
     quad, quad_picks = _quad(plan, recipe) if plain else (0, False)
-    parameters = [value or 0.0 for value in plan.parameters.values() if recipe.order is None]
+    value, weights = _value(axes, plan, recipe, plain and not omits)
+    if plan.is_weighted:
+        weights = plan.taps.weight[tuple(ordered_taps(plan).T)]
     lanes, sort = _lanes(plan, recipe, samples)
     wide = plan.samples > MOST_IN_32_BITS
-    omits = plan.omit_nan and not recipe.is_keyed
     return driver.Program(
         axes,
         channels,
@@ -550,7 +592,7 @@ def _program_for(axes, channels, plan, masked, indices):
             "load_mask": common["load", 1],
             "keys": finishes["keys", f"float{8 * recipe.rows.itemsize}"] if recipe.is_keyed else 0,
             "select": common["select", recipe.rows.name],
-            "value": _kernel(recipe.kernel, plain and not omits) if recipe.kernel else None,
+            "value": value,
             "compact": {width: common["compact", width] for width in (1, 2, 4, 8)},
             "pick": {width: common["pick", width] for width in (1, 2, 4, 8)},
             "count": kernels["sum", "uint8", "64 bits" if wide else "32 bits"],
@@ -571,7 +613,7 @@ def _program_for(axes, channels, plan, masked, indices):
             "store": common["store", plan.dtype.itemsize],
             "store_places": common["store", 8],
         },
-        (*[*parameters, 0.0, 0.0][:2], recipe.divisor or 0.0, plan.min_count),
+        (*_numbers(plan, recipe), recipe.divisor or 0.0, plan.min_count, weights),
         (
             _largest(recipe.rows) if recipe.order else _bytes(recipe.neutral, recipe.rows),
             bytes_of_row(plan.cval, recipe, plan),

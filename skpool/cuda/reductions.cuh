@@ -287,9 +287,13 @@ template <class PixelType, class NaturalType> struct Mapped {
 DEVICE double larger(double a, double b) { return a >= b || a != a ? a : b; }
 
 DEVICE double raised(double value, double p) {
+    if (p == 0.5) return __dsqrt_rn(value);
     if (p == 1) return value;
+    if (p == 1.5) return value * __dsqrt_rn(value);
     if (p == 2) return value * value;
+    if (p == 2.5) return value * value * __dsqrt_rn(value);
     if (p == 3) return value * value * value;
+    if (p == 3.5) return value * value * value * __dsqrt_rn(value);
     if (p == 4) return (value * value) * (value * value);
     return pow64(value, p);
 }

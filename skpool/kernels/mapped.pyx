@@ -2,10 +2,11 @@
 
 Design: float64 whatever the pixels are. Squares of float32 then never overflow, products of small integers are exact,
 and the result is rounded once; with float32 states windows of bright pixels lost four digits of their variance. Each
-sample is mapped once: states are kept while windows pass over their row; but squares and moments of rows that count
-wholly are made in registers, eight rows at a time, by the same operations in the same order. There is one family of
-functions per shape of state: sums of powers (one plane), exponentials (top, then sums relative to it), moments (count,
-mean, squares, and what the mean lacks).
+sample is mapped once: states are kept while windows pass over their row; but of rows that count wholly eight are folded
+at a time, by the same operations in the same order: squares and moments as they are read, powers and exponentials piece
+by piece, so that what is between stays in the nearest cache. What samples of 8 bits are mapped to is looked up, in a
+table of the same bits. There is one family of functions per shape of state: sums of powers (one plane), exponentials
+(top, then sums relative to it), moments (count, mean, squares, and what the mean lacks).
 """
 from libc.math cimport INFINITY, NAN, fabs, fma, sqrt
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -22,6 +23,10 @@ cdef extern from * nogil:
     typedef double *__restrict skpool_apart;
     """
     ctypedef double* apart "skpool_apart"
+
+
+cdef enum:
+    PIECE = 128     # elements of a row that are mapped at a time: eight rows of them stay in the nearest cache
 
 
 cdef void blank_invalid(double* plane, const uint8_t* valid, double value, Py_ssize_t n) noexcept nogil:
@@ -42,16 +47,32 @@ cdef void fill(double* plane, double value, Py_ssize_t n) noexcept nogil:
 # --- sums of powers: one plane
 
 cdef void raise_to(double* values, double p, Py_ssize_t n) noexcept nogil:
-    """Powers of numbers that are not negative. Small whole exponents are products: exact for small integers."""
+    """Powers of numbers that are not negative.
+
+    Small multiples of 1/2 are products, exact for small integers if they are whole: p = 2.5 takes a sixteenth of the
+    time of `pow64`.
+    """
     cdef Py_ssize_t i
-    if p == 1:
+    if p == 0.5:
+        for i in range(n):
+            values[i] = sqrt(values[i])
+    elif p == 1:
         return
-    if p == 2:
+    elif p == 1.5:
+        for i in range(n):
+            values[i] = values[i] * sqrt(values[i])
+    elif p == 2:
         for i in range(n):
             values[i] = values[i] * values[i]
+    elif p == 2.5:
+        for i in range(n):
+            values[i] = values[i] * values[i] * sqrt(values[i])
     elif p == 3:
         for i in range(n):
             values[i] = values[i] * values[i] * values[i]
+    elif p == 3.5:
+        for i in range(n):
+            values[i] = values[i] * values[i] * values[i] * sqrt(values[i])
     elif p == 4:
         for i in range(n):
             values[i] = (values[i] * values[i]) * (values[i] * values[i])
@@ -105,16 +126,28 @@ cdef void gather_generalised(
     blank_invalid(state, valid[0], 0, n)
 
 
-cdef inline double square(pixel sample) noexcept nogil:
-    cdef double size = fabs(<double> sample)
-    return size * size
+cdef enum Term:     # what is added for a sample
+    AS_IT_IS
+    SQUARED
+    LOOKED_UP
 
 
-cdef void gather_squares(
-    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
-    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+cdef inline double term_of(pixel sample, Term term, const double* table) noexcept nogil:
+    cdef double size
+    if term == LOOKED_UP:
+        return table[<uint8_t> sample]
+    size = <double> sample
+    return size * size if term == SQUARED else size
+
+
+cdef inline void add_rows(
+    double* state, const pixel** rows, Py_ssize_t count, Py_ssize_t n, Term term, const double* table,
 ) noexcept nogil:
-    """Of rows of which every sample counts."""
+    """A new state of `count` rows; `term` is a constant of every call.
+
+    The loops that look up do not vectorise, for the table may lie anywhere, and must not: gathers of AVX-512 take 1.8
+    times as long as loads one by one.
+    """
     cdef const pixel* a = rows[0]
     cdef const pixel* b = rows[1] if count > 1 else a
     cdef const pixel* c = rows[2] if count > 2 else a
@@ -126,16 +159,19 @@ cdef void gather_squares(
     cdef Py_ssize_t i
     if count == 1:
         for i in range(n):
-            state[i] = square(a[i])
+            state[i] = term_of(a[i], term, table)
     elif count == 2:
         for i in range(n):
-            state[i] = square(a[i]) + square(b[i])
+            state[i] = term_of(a[i], term, table) + term_of(b[i], term, table)
     elif count == 3:
         for i in range(n):
-            state[i] = (square(a[i]) + square(b[i])) + square(c[i])
+            state[i] = (term_of(a[i], term, table) + term_of(b[i], term, table)) + term_of(c[i], term, table)
     elif count == 4:
         for i in range(n):
-            state[i] = (square(a[i]) + square(b[i])) + (square(c[i]) + square(d[i]))
+            state[i] = (
+                (term_of(a[i], term, table) + term_of(b[i], term, table))
+                + (term_of(c[i], term, table) + term_of(d[i], term, table))
+            )
     else:
         e = rows[4]
         f = rows[5]
@@ -143,9 +179,69 @@ cdef void gather_squares(
         h = rows[7]
         for i in range(n):
             state[i] = (
-                ((square(a[i]) + square(b[i])) + (square(c[i]) + square(d[i])))
-                + ((square(e[i]) + square(f[i])) + (square(g[i]) + square(h[i])))
+                (
+                    (term_of(a[i], term, table) + term_of(b[i], term, table))
+                    + (term_of(c[i], term, table) + term_of(d[i], term, table))
+                ) + (
+                    (term_of(e[i], term, table) + term_of(f[i], term, table))
+                    + (term_of(g[i], term, table) + term_of(h[i], term, table))
+                )
             )
+
+
+cdef void gather_whole_power(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef double powers[8][PIECE]
+    cdef const double* pieces[8]
+    cdef const pixel* row
+    cdef Py_ssize_t first = 0, now, r, i
+    if parameters.weights != NULL and sizeof(pixel) == 1:
+        add_rows(state, rows, count, n, LOOKED_UP, parameters.weights)
+        return
+    while first < n:
+        now = min(PIECE, n - first)
+        for r in range(count):
+            row = rows[r] + first
+            for i in range(now):
+                powers[r][i] = fabs(<double> row[i])
+            raise_to(powers[r], parameters.first, now)
+            pieces[r] = powers[r]
+        add_rows(state + first, pieces, count, now, AS_IT_IS, NULL)
+        first = first + now
+
+
+cdef void gather_whole_generalised(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef double powers[8][PIECE]
+    cdef const double* pieces[8]
+    cdef double least = parameters.second
+    cdef const pixel* row
+    cdef Py_ssize_t first = 0, now, r, i
+    if parameters.weights != NULL and sizeof(pixel) == 1:
+        add_rows(state, rows, count, n, LOOKED_UP, parameters.weights)
+        return
+    while first < n:
+        now = min(PIECE, n - first)
+        for r in range(count):
+            row = rows[r] + first
+            for i in range(now):
+                powers[r][i] = least if <double> row[i] < least else <double> row[i]
+            raise_to(powers[r], parameters.first, now)
+            pieces[r] = powers[r]
+        add_rows(state + first, pieces, count, now, AS_IT_IS, NULL)
+        first = first + now
+
+
+cdef void gather_squares(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    """Of rows of which every sample counts."""
+    add_rows(state, rows, count, n, SQUARED, NULL)
 
 
 cdef void merge_power(
@@ -256,9 +352,158 @@ cdef void finish_magnitude(
 #
 # Of two states the lower is scaled by exp(lower top - higher top): one exponential for each join, none above 1.
 
+cdef struct Exponentials:
+    double top
+    double sum
+    double values
+
+
 cdef inline double drop(double a, double b) noexcept nogil:
     """How far the lower of two tops lies below the higher: 0 for equal ones, infinite or not."""
     return 0.0 if a == b else -fabs(a - b)
+
+
+cdef inline double weighed(double value, double weight) noexcept nogil:
+    """A weight of zero counts for nothing, not even against an infinity."""
+    return 0.0 if weight == 0 else value * weight
+
+
+cdef inline Exponentials blended(Exponentials earlier, Exponentials later) noexcept nogil:
+    """What needs no values has 0 for them, and the compiler leaves them out."""
+    cdef Exponentials both
+    cdef double scale = exp_nonpositive64(drop(earlier.top, later.top))
+    cdef double higher_sum = earlier.sum if earlier.top >= later.top else later.sum
+    cdef double lower_sum = later.sum if earlier.top >= later.top else earlier.sum
+    cdef double higher_values = earlier.values if earlier.top >= later.top else later.values
+    cdef double lower_values = later.values if earlier.top >= later.top else earlier.values
+    both.top = larger(earlier.top, later.top)
+    both.sum = higher_sum + lower_sum * scale
+    both.values = higher_values + weighed(lower_values, scale)
+    return both
+
+
+cdef inline Exponentials exponentials_at(const double* state, Py_ssize_t i, Py_ssize_t pitch, bint soft) noexcept nogil:
+    """`soft` is a constant of every call, as below."""
+    cdef Exponentials exponentials
+    exponentials.top = state[i]
+    exponentials.sum = state[pitch + i]
+    exponentials.values = state[2 * pitch + i] if soft else 0
+    return exponentials
+
+
+cdef inline void set_exponentials(
+    double* state, Py_ssize_t i, Py_ssize_t pitch, Exponentials what, bint soft,
+) noexcept nogil:
+    state[i] = what.top
+    state[pitch + i] = what.sum
+    if soft:
+        state[2 * pitch + i] = what.values
+
+
+cdef inline void blend(
+    double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t step, Py_ssize_t pitch,
+    bint soft,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        set_exponentials(state, i, pitch, blended(
+            exponentials_at(earlier, step * i, pitch, soft), exponentials_at(later, step * i, pitch, soft),
+        ), soft)
+
+
+cdef inline Exponentials one_at(const double* exponents, const double* values, Py_ssize_t i) noexcept nogil:
+    cdef Exponentials exponentials
+    exponentials.top = exponents[i]
+    exponentials.sum = 1
+    exponentials.values = values[i]
+    return exponentials
+
+
+cdef inline Exponentials two_at(const double* exponents, const double* values, Py_ssize_t i) noexcept nogil:
+    return blended(one_at(exponents, values, i), one_at(exponents, values, PIECE + i))
+
+
+cdef inline void blend_rows(
+    double* state, const double* exponents, const double* values, Py_ssize_t count, Py_ssize_t n, Py_ssize_t pitch,
+    bint soft,
+) noexcept nogil:
+    """A new state of `count` rows of a piece."""
+    cdef Exponentials both, other
+    cdef Py_ssize_t i
+    if count == 1:
+        for i in range(n):
+            set_exponentials(state, i, pitch, one_at(exponents, values, i), soft)
+    elif count == 2:
+        for i in range(n):
+            set_exponentials(state, i, pitch, two_at(exponents, values, i), soft)
+    elif count == 3:
+        for i in range(n):
+            both = blended(two_at(exponents, values, i), one_at(exponents, values, 2 * PIECE + i))
+            set_exponentials(state, i, pitch, both, soft)
+    elif count == 4:
+        for i in range(n):
+            both = blended(two_at(exponents, values, i), two_at(exponents, values, 2 * PIECE + i))
+            set_exponentials(state, i, pitch, both, soft)
+    else:
+        for i in range(n):
+            # A function of four would be too long for gcc to inline without AVX-512.
+            both = blended(two_at(exponents, values, i), two_at(exponents, values, 2 * PIECE + i))
+            other = blended(two_at(exponents, values, 4 * PIECE + i), two_at(exponents, values, 6 * PIECE + i))
+            set_exponentials(state, i, pitch, blended(both, other), soft)
+
+
+cdef void look_up(double* numbers, const uint8_t* places, const double* table, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        numbers[i] = table[places[i]]
+
+
+cdef inline double share(int16_t a, int16_t b, double of_a, double of_b, double scale) noexcept nogil:
+    """What belongs to the higher of two samples, and a share of what belongs to the lower one."""
+    cdef double higher = of_a if a >= b else of_b
+    cdef double lower = of_b if a >= b else of_a
+    return higher + lower * scale
+
+
+cdef inline void blend_by_table(
+    double* state, const pixel** rows, Py_ssize_t first, Py_ssize_t n, Py_ssize_t pitch, const double* table,
+    double factor, bint soft,
+) noexcept nogil:
+    """As `blend_rows`, of eight rows of samples of 8 bits: `table` has exponentials by how far two samples are apart.
+
+    A sample x has the exponent factor * x. Joins are numbered as in a heap: r joins nodes 2 r and 2 r + 1 into 8 + r.
+    """
+    cdef int16_t keys[15][PIECE]
+    cdef double scales[7][PIECE]
+    cdef uint8_t drops[PIECE]
+    cdef const pixel* row
+    cdef int16_t sign = 1 if factor > 0 else -1
+    cdef double a, b, c, d
+    cdef Py_ssize_t r, i
+    for r in range(8):
+        row = rows[r] + first
+        for i in range(n):
+            keys[r][i] = sign * <int16_t> row[i]
+    for r in range(7):
+        for i in range(n):
+            keys[8 + r][i] = max(keys[2 * r][i], keys[2 * r + 1][i])
+            drops[i] = <uint8_t> (keys[8 + r][i] - min(keys[2 * r][i], keys[2 * r + 1][i]))
+        look_up(scales[r], drops, table, n)
+    for i in range(n):
+        state[i] = fabs(factor) * keys[14][i]
+        a = share(keys[8][i], keys[9][i], 1 + scales[0][i], 1 + scales[1][i], scales[4][i])
+        b = share(keys[10][i], keys[11][i], 1 + scales[2][i], 1 + scales[3][i], scales[5][i])
+        state[pitch + i] = share(keys[12][i], keys[13][i], a, b, scales[6][i])
+    if not soft:
+        return
+    for i in range(n):
+        a = share(keys[0][i], keys[1][i], keys[0][i], keys[1][i], scales[0][i])
+        b = share(keys[2][i], keys[3][i], keys[2][i], keys[3][i], scales[1][i])
+        c = share(keys[4][i], keys[5][i], keys[4][i], keys[5][i], scales[2][i])
+        d = share(keys[6][i], keys[7][i], keys[6][i], keys[7][i], scales[3][i])
+        a = share(keys[8][i], keys[9][i], a, b, scales[4][i])
+        c = share(keys[10][i], keys[11][i], c, d, scales[5][i])
+        state[2 * pitch + i] = 0.0 + sign * share(keys[12][i], keys[13][i], a, c, scales[6][i])
 
 
 cdef void gather_exponential(
@@ -275,25 +520,44 @@ cdef void gather_exponential(
     blank_invalid(state + pitch, valid[0], 0, n)
 
 
+cdef void gather_whole_exponential(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef double exponents[8 * PIECE]
+    cdef double sharpness = parameters.first
+    cdef const pixel* row
+    cdef Py_ssize_t first = 0, now, r, i
+    while first < n:
+        now = min(PIECE, n - first)
+        if parameters.weights != NULL and sizeof(pixel) == 1 and count == 8:
+            blend_by_table(state + first, rows, first, now, pitch, parameters.weights, sharpness, False)
+        else:
+            for r in range(count):
+                row = rows[r] + first
+                for i in range(now):
+                    exponents[r * PIECE + i] = sharpness * <double> row[i]
+            blend_rows(state + first, exponents, exponents, count, now, pitch, False)
+        first = first + now
+
+
 cdef void merge_exponential(
     double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
     const Parameters* parameters,
 ) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef double scale
-    for i in range(n):
-        scale = exp_nonpositive64(drop(earlier[i], later[i]))
-        state[pitch + i] = (
-            earlier[pitch + i] + later[pitch + i] * scale if earlier[i] >= later[i]
-            else later[pitch + i] + earlier[pitch + i] * scale
-        )
-        state[i] = larger(earlier[i], later[i])
+    blend(state, earlier, later, n, 1, pitch, False)
 
 
 cdef void fold_exponential(
     double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil:
-    merge_exponential(state, state, later, n, pitch, 0, parameters)
+    blend(state, state, later, n, 1, pitch, False)
+
+
+cdef void pair_exponential(
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    blend(state, source, source + 1, n, 2, pitch, False)
 
 
 cdef void identity_exponential(
@@ -334,33 +598,49 @@ cdef void gather_soft(
     blank_invalid(values, valid[0], 0, n)
 
 
-cdef inline double weighed(double value, double weight) noexcept nogil:
-    """A weight of zero counts for nothing, not even against an infinity."""
-    return 0.0 if weight == 0 else value * weight
+cdef void gather_whole_soft(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    cdef double values[8 * PIECE]
+    cdef double quotients[8 * PIECE]
+    cdef double temperature = parameters.first
+    cdef const double* exponents = &values[0] if temperature == 1 else &quotients[0]
+    cdef const pixel* row
+    cdef Py_ssize_t first = 0, now, r, i
+    while first < n:
+        now = min(PIECE, n - first)
+        if parameters.weights != NULL and sizeof(pixel) == 1 and count == 8:
+            blend_by_table(state + first, rows, first, now, pitch, parameters.weights, 1 / temperature, True)
+        else:
+            for r in range(count):
+                row = rows[r] + first
+                for i in range(now):
+                    values[r * PIECE + i] = <double> row[i]
+                if temperature != 1:
+                    for i in range(now):
+                        quotients[r * PIECE + i] = values[r * PIECE + i] / temperature
+            blend_rows(state + first, exponents, values, count, now, pitch, True)
+        first = first + now
 
 
 cdef void merge_soft(
     double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
     const Parameters* parameters,
 ) noexcept nogil:
-    cdef const double* earlier_values = earlier + 2 * pitch
-    cdef const double* later_values = later + 2 * pitch
-    cdef double* values = state + 2 * pitch
-    cdef Py_ssize_t i
-    cdef double scale
-    for i in range(n):
-        scale = exp_nonpositive64(drop(earlier[i], later[i]))
-        values[i] = (
-            earlier_values[i] + weighed(later_values[i], scale) if earlier[i] >= later[i]
-            else later_values[i] + weighed(earlier_values[i], scale)
-        )
-    merge_exponential(state, earlier, later, n, pitch, shift, parameters)
+    blend(state, earlier, later, n, 1, pitch, True)
 
 
 cdef void fold_soft(
     double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil:
-    merge_soft(state, state, later, n, pitch, 0, parameters)
+    blend(state, state, later, n, 1, pitch, True)
+
+
+cdef void pair_soft(
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    blend(state, source, source + 1, n, 2, pitch, True)
 
 
 cdef void identity_soft(double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
@@ -683,6 +963,16 @@ cdef void add_quads(dict finishes, str dtype, str result, const pixel* example, 
     finishes["quad", "std", dtype, result] = <size_t> quad_deviation[real, pixel]
 
 
+cdef void add_kernel(dict kernels, tuple names, str dtype, Kernel kernel, void* gather_whole):
+    """A kernel, and that which takes eight rows at once of which every sample counts."""
+    cdef size_t any_rows = kept(kernel), whole
+    kernel.gather = <gather_t> gather_whole
+    kernel.block = 8
+    whole = kept(kernel)
+    for name in names:
+        kernels[name, dtype], kernels["whole", name, dtype] = any_rows, whole
+
+
 cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example):
     if pixel is float:
         add_quads(finishes, dtype, "float32", example, <const float*> NULL)
@@ -693,33 +983,29 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
         <void*> identity_power,
     )
     powers.triple = <pair_t> triple_power
-    kernels["lp", dtype] = kernels["power_mean", dtype] = kernels["squares", dtype] = kept(powers)
+    add_kernel(kernels, ("lp", "power_mean"), dtype, powers, <void*> gather_whole_power[pixel])
+    add_kernel(kernels, ("squares",), dtype, powers, <void*> gather_squares[pixel])
     powers.gather = <gather_t> gather_generalised[pixel]
-    kernels["gem", dtype] = kept(powers)
-    powers.gather = <gather_t> gather_squares[pixel]
-    powers.block = 8
-    kernels["whole", "squares", dtype] = kept(powers)
+    add_kernel(kernels, ("gem",), dtype, powers, <void*> gather_whole_generalised[pixel])
     kernels["largest_magnitude", dtype] = kept(mapped(
         1, <void*> gather_magnitude[pixel], <void*> merge_magnitude, <void*> fold_magnitude, NULL,
         <void*> identity_power,
     ))
-    kernels["logsumexp", dtype] = kept(mapped(
-        2, <void*> gather_exponential[pixel], <void*> merge_exponential, <void*> fold_exponential, NULL,
-        <void*> identity_exponential,
-    ))
-    kernels["soft", dtype] = kept(mapped(
-        3, <void*> gather_soft[pixel], <void*> merge_soft, <void*> fold_soft, NULL, <void*> identity_soft,
-    ))
+    add_kernel(kernels, ("logsumexp",), dtype, mapped(
+        2, <void*> gather_exponential[pixel], <void*> merge_exponential, <void*> fold_exponential,
+        <void*> pair_exponential, <void*> identity_exponential,
+    ), <void*> gather_whole_exponential[pixel])
+    add_kernel(kernels, ("soft",), dtype, mapped(
+        3, <void*> gather_soft[pixel], <void*> merge_soft, <void*> fold_soft, <void*> pair_soft,
+        <void*> identity_soft,
+    ), <void*> gather_whole_soft[pixel])
     cdef Kernel moments = mapped(
         4, <void*> gather_moments[pixel], <void*> merge_moments, <void*> fold_moments, <void*> pair_moments,
         <void*> identity_moments,
     )
     moments.triple = <pair_t> triple_moments
     moments.chain = <chain_t> chain_moments
-    kernels["var", dtype] = kept(moments)
-    moments.gather = <gather_t> gather_whole_moments[pixel]
-    moments.block = 8
-    kernels["whole", "var", dtype] = kept(moments)
+    add_kernel(kernels, ("var",), dtype, moments, <void*> gather_whole_moments[pixel])
 
 
 cdef void add_real(dict finishes, str dtype, const real* example):
@@ -730,6 +1016,18 @@ cdef void add_real(dict finishes, str dtype, const real* example):
     finishes["soft", dtype] = <size_t> finish_soft[real]
     finishes["var", dtype] = <size_t> finish_variance[real]
     finishes["std", dtype] = <size_t> finish_deviation[real]
+
+
+def raise_all(double[::1] numbers, double p):
+    """Raise numbers that are not negative, where they lie."""
+    raise_to(&numbers[0], p, numbers.shape[0])
+
+
+def exponentials(double[::1] numbers):
+    """Put the exponentials of numbers that are not positive in their place."""
+    cdef Py_ssize_t i
+    for i in range(numbers.shape[0]):
+        numbers[i] = exp_nonpositive64(numbers[i])
 
 
 def tables():

@@ -49,7 +49,7 @@ cdef struct Parameters:
     double first
     double second
     double divisor                  # of an average; 0 divides by the count
-    const double* weights           # of the taps of a window
+    const double* weights           # of the taps of a window, or what samples of 8 bits are mapped to; or NULL
     Order order
     int64_t minimum     # samples that a window must count, or it gets the fill value
     # What a finish or a quad found out: each thread has its own.

@@ -52,8 +52,7 @@ cdef extern from * nogil:
 cdef enum:
     ITEMS_PER_WORKER = 16
     PARTED_FROM = 8         # items per worker: with fewer, parts of windows are shared
-    LEAST_PART = 32         # rows of a part: a power of two times BLOCK,
-    PART_WIDTH = 8192       # and bytes of such a row: with 2048, maxima of uint8 take 1.2 to 1.5 of the time
+    LEAST_PART = 32         # rows of a part: a power of two times BLOCK
     WIDE = 256              # elements from which an uneven window is folded by itself
     TALL = 9                # rows of windows that share nodes
     STREAMED_FROM = 24 * 1024 * 1024    # bytes of results that are written past the caches,
@@ -146,7 +145,7 @@ cdef class Program:
     functions : dict
         Addresses of row functions, by their name in `Recipe`.
     parameters : tuple
-        ``(first, second, divisor, minimum)``.
+        ``(first, second, divisor, minimum, weights)``, as `Parameters` has them.
     constants : tuple of bytes
         ``(neutral, constant, fill)``, each in its own type.
     samples : dict or None
@@ -154,7 +153,7 @@ cdef class Program:
         `Order` has.
     """
     cdef Recipe recipe
-    cdef object tables              # of `samples`: the recipe points into them
+    cdef object tables              # of `parameters` and `samples`: the recipe points into them
     cdef bint has_channels
     cdef Py_ssize_t pixels          # of the image
     cdef Py_ssize_t outputs         # of the result
@@ -211,6 +210,8 @@ cdef class Program:
         recipe.store_places = <store_t> <size_t> functions["store_places"]
         recipe.parameters.first, recipe.parameters.second = parameters[0], parameters[1]
         recipe.parameters.divisor, recipe.parameters.minimum = parameters[2], parameters[3]
+        recipe.parameters.weights = <const double*> address(parameters[4])
+        self.tables = parameters, samples
         neutral, constant, fill = constants
         memcpy(recipe.neutral, <const char*> neutral, len(neutral))
         memcpy(recipe.constant, <const char*> constant, len(constant))
@@ -241,7 +242,6 @@ cdef class Program:
     cdef int take_samples(self, samples, functions) except -1:
         cdef Recipe* recipe = &self.recipe
         cdef Order* order = &recipe.parameters.order
-        self.tables = samples
         recipe.taps = len(samples["rows"])
         recipe.tap_rows = copied_sizes(samples["rows"])
         recipe.tap_columns = copied_sizes(samples["columns"])
@@ -267,7 +267,6 @@ cdef class Program:
         recipe.compact_mask = <compact_t> <size_t> functions["compact"][1]
         recipe.pick_rows = <pick_t> <size_t> functions["pick"][recipe.row_width]
         recipe.pick_mask = <pick_t> <size_t> functions["pick"][1]
-        recipe.parameters.weights = <const double*> address(samples["weights"])
         order.finish = <void*> <size_t> functions["sorted"]
         order.width = recipe.natural_width
         order.keyed, order.omits = samples["keyed"], samples["omits"]
@@ -465,7 +464,7 @@ cdef class Program:
         cdef Memory memory = Memory(), values = Memory(), counts = Memory()
         cdef Py_ssize_t wanted = 2 * PARTED_FROM * workers, pieces, parts_wanted, items, second_items, item
         parts.columns = columns_under(columns, 0, columns.outputs)
-        pieces = min(max(parts.columns * recipe.inner * recipe.row_width // PART_WIDTH, 1), wanted)
+        pieces = min(max(parts.columns * recipe.inner // LEAST_PIECE, 1), wanted)
         parts.piece = divided_up(parts.columns, pieces)
         pieces = divided_up(parts.columns, parts.piece)
         parts_wanted = divided_up(wanted, recipe.rows * pieces)
