@@ -402,12 +402,13 @@ cdef inline void set_exponentials(
 
 cdef inline void blend(
     double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t step, Py_ssize_t pitch,
-    bint soft,
+    Py_ssize_t source_pitch, bint soft,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         set_exponentials(state, i, pitch, blended(
-            exponentials_at(earlier, step * i, pitch, soft), exponentials_at(later, step * i, pitch, soft),
+            exponentials_at(earlier, step * i, source_pitch, soft),
+            exponentials_at(later, step * i, source_pitch, soft),
         ), soft)
 
 
@@ -428,28 +429,30 @@ cdef inline void blend_rows(
     bint soft,
 ) noexcept nogil:
     """A new state of `count` rows of a piece."""
-    cdef Exponentials both, other
-    cdef Py_ssize_t i
+    cdef double nodes[4][3 * PIECE]
+    cdef Py_ssize_t r, i
     if count == 1:
         for i in range(n):
             set_exponentials(state, i, pitch, one_at(exponents, values, i), soft)
-    elif count == 2:
+        return
+    if count == 2:
         for i in range(n):
             set_exponentials(state, i, pitch, two_at(exponents, values, i), soft)
-    elif count == 3:
+        return
+    if count == 3:
         for i in range(n):
-            both = blended(two_at(exponents, values, i), one_at(exponents, values, 2 * PIECE + i))
-            set_exponentials(state, i, pitch, both, soft)
-    elif count == 4:
+            set_exponentials(state, i, pitch, blended(
+                two_at(exponents, values, i), one_at(exponents, values, 2 * PIECE + i),
+            ), soft)
+        return
+    # One join a loop: of three or seven, without AVX2, gcc makes branches.
+    for r in range(count // 2):
         for i in range(n):
-            both = blended(two_at(exponents, values, i), two_at(exponents, values, 2 * PIECE + i))
-            set_exponentials(state, i, pitch, both, soft)
-    else:
-        for i in range(n):
-            # A function of four would be too long for gcc to inline without AVX-512.
-            both = blended(two_at(exponents, values, i), two_at(exponents, values, 2 * PIECE + i))
-            other = blended(two_at(exponents, values, 4 * PIECE + i), two_at(exponents, values, 6 * PIECE + i))
-            set_exponentials(state, i, pitch, blended(both, other), soft)
+            set_exponentials(nodes[r], i, PIECE, two_at(exponents, values, 2 * r * PIECE + i), soft)
+    if count == 8:
+        blend(nodes[0], nodes[0], nodes[1], n, 1, PIECE, PIECE, soft)
+        blend(nodes[1], nodes[2], nodes[3], n, 1, PIECE, PIECE, soft)
+    blend(state, nodes[0], nodes[1], n, 1, pitch, PIECE, soft)
 
 
 cdef void look_up(double* numbers, const uint8_t* places, const double* table, Py_ssize_t n) noexcept nogil:
@@ -545,19 +548,19 @@ cdef void merge_exponential(
     double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
     const Parameters* parameters,
 ) noexcept nogil:
-    blend(state, earlier, later, n, 1, pitch, False)
+    blend(state, earlier, later, n, 1, pitch, pitch, False)
 
 
 cdef void fold_exponential(
     double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil:
-    blend(state, state, later, n, 1, pitch, False)
+    blend(state, state, later, n, 1, pitch, pitch, False)
 
 
 cdef void pair_exponential(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
-    blend(state, source, source + 1, n, 2, pitch, False)
+    blend(state, source, source + 1, n, 2, pitch, pitch, False)
 
 
 cdef void identity_exponential(
@@ -628,19 +631,19 @@ cdef void merge_soft(
     double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
     const Parameters* parameters,
 ) noexcept nogil:
-    blend(state, earlier, later, n, 1, pitch, True)
+    blend(state, earlier, later, n, 1, pitch, pitch, True)
 
 
 cdef void fold_soft(
     double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil:
-    blend(state, state, later, n, 1, pitch, True)
+    blend(state, state, later, n, 1, pitch, pitch, True)
 
 
 cdef void pair_soft(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
 ) noexcept nogil:
-    blend(state, source, source + 1, n, 2, pitch, True)
+    blend(state, source, source + 1, n, 2, pitch, pitch, True)
 
 
 cdef void identity_soft(double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
