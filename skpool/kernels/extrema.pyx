@@ -13,7 +13,7 @@ from skpool.kernels.columns cimport (
 )
 from skpool.kernels.pixels cimport pixel, real, signed_integer, two_bytes
 from skpool.kernels.table cimport (
-    Kernel, Parameters, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
+    Kernel, Parameters, empty_kernel, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
 
 cdef extern from "<math.h>" nogil:
@@ -241,17 +241,11 @@ cdef void identity(pixel* state, Py_ssize_t n, Py_ssize_t pitch, const extremum*
 
 
 cdef Kernel extremum_kernel(const extremum* which, const pixel* example) noexcept:
-    cdef Kernel kernel
-    kernel.width = sizeof(pixel)
-    kernel.planes = 1
-    kernel.block = 8
-    kernel.weighs_validity = False
+    cdef Kernel kernel = empty_kernel(sizeof(pixel), 1, 8)
     kernel.repeats = True
     kernel.gather = kernel.join = <gather_t> gather[pixel, extremum]
     kernel.merge = <merge_t> merge[pixel, extremum]
-    kernel.chain = NULL
     kernel.fold = <fold_t> fold[pixel, extremum]
-    kernel.unfold = NULL
     kernel.pair = <pair_t> pair[pixel, extremum]
     kernel.triple = <pair_t> triple[pixel, extremum]
     kernel.identity = <identity_t> identity[pixel, extremum]
@@ -589,20 +583,13 @@ cdef void quad_places(
 
 
 cdef Kernel places_kernel(const extremum* which, const pixel* example) noexcept:
-    cdef Kernel kernel
-    kernel.width = sizeof(pixel)
-    kernel.planes = 2
-    kernel.block = 8
+    cdef Kernel kernel = empty_kernel(sizeof(pixel), 2, 8)
     kernel.weighs_validity = True
     kernel.repeats = True
     kernel.gather = <gather_t> gather_places[pixel, extremum]
-    kernel.join = NULL
     kernel.merge = <merge_t> merge_places[pixel, extremum]
-    kernel.chain = NULL
     kernel.fold = <fold_t> fold_places[pixel, extremum]
-    kernel.unfold = NULL
     kernel.pair = <pair_t> pair_places[pixel, extremum]
-    kernel.triple = NULL
     kernel.identity = <identity_t> identity_places[pixel, extremum]
     return kernel
 
@@ -710,20 +697,13 @@ cdef void finish_range_wide(
 
 
 cdef Kernel range_kernel(const pixel* example) noexcept:
-    cdef Kernel kernel
-    kernel.width = sizeof(pixel)
-    kernel.planes = 2
-    kernel.block = 8
+    cdef Kernel kernel = empty_kernel(sizeof(pixel), 2, 8)
     kernel.weighs_validity = True
     kernel.repeats = True
     kernel.gather = <gather_t> gather_range[pixel]
-    kernel.join = NULL
     kernel.merge = <merge_t> merge_range[pixel]
-    kernel.chain = NULL
     kernel.fold = <fold_t> fold_range[pixel]
-    kernel.unfold = NULL
     kernel.pair = <pair_t> pair_range[pixel]
-    kernel.triple = NULL
     kernel.identity = <identity_t> identity_range[pixel]
     return kernel
 

@@ -13,7 +13,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, u
 from skpool.kernels.elementary cimport exp_nonpositive64, log64, pow64
 from skpool.kernels.pixels cimport pixel, real
 from skpool.kernels.table cimport (
-    Kernel, Parameters, chain_t, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
+    Kernel, Parameters, chain_t, empty_kernel, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
 
 
@@ -189,33 +189,10 @@ cdef inline void add_rows(
             )
 
 
-cdef void gather_whole_power(
-    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
-    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+cdef inline void add_powers(
+    double* state, const pixel** rows, Py_ssize_t count, Py_ssize_t n, const Parameters* parameters, bint generalised,
 ) noexcept nogil:
-    cdef double powers[8][PIECE]
-    cdef const double* pieces[8]
-    cdef const pixel* row
-    cdef Py_ssize_t first = 0, now, r, i
-    if parameters.weights != NULL and sizeof(pixel) == 1:
-        add_rows(state, rows, count, n, LOOKED_UP, parameters.weights)
-        return
-    while first < n:
-        now = min(PIECE, n - first)
-        for r in range(count):
-            row = rows[r] + first
-            for i in range(now):
-                powers[r][i] = fabs(<double> row[i])
-            raise_to(powers[r], parameters.first, now)
-            pieces[r] = powers[r]
-        add_rows(state + first, pieces, count, now, AS_IT_IS, NULL)
-        first = first + now
-
-
-cdef void gather_whole_generalised(
-    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
-    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
-) noexcept nogil:
+    """Powers of magnitudes, or, `generalised`, of what is at least `second`; that is a constant of every call."""
     cdef double powers[8][PIECE]
     cdef const double* pieces[8]
     cdef double least = parameters.second
@@ -228,12 +205,30 @@ cdef void gather_whole_generalised(
         now = min(PIECE, n - first)
         for r in range(count):
             row = rows[r] + first
-            for i in range(now):
-                powers[r][i] = least if <double> row[i] < least else <double> row[i]
+            if generalised:
+                for i in range(now):
+                    powers[r][i] = least if <double> row[i] < least else <double> row[i]
+            else:
+                for i in range(now):
+                    powers[r][i] = fabs(<double> row[i])
             raise_to(powers[r], parameters.first, now)
             pieces[r] = powers[r]
         add_rows(state + first, pieces, count, now, AS_IT_IS, NULL)
         first = first + now
+
+
+cdef void gather_whole_power(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    add_powers(state, rows, count, n, parameters, False)
+
+
+cdef void gather_whole_generalised(
+    double* state, const pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+) noexcept nogil:
+    add_powers(state, rows, count, n, parameters, True)
 
 
 cdef void gather_squares(
@@ -942,20 +937,12 @@ cdef void quad_deviation(
 # --- the tables
 
 cdef Kernel mapped(Py_ssize_t planes, void* gather, void* merge, void* fold, void* pair, void* identity) noexcept:
-    cdef Kernel kernel
-    kernel.width = sizeof(double)
-    kernel.planes = planes
-    kernel.block = 1
+    cdef Kernel kernel = empty_kernel(sizeof(double), planes, 1)
     kernel.weighs_validity = True
-    kernel.repeats = False
     kernel.gather = <gather_t> gather
-    kernel.join = NULL
     kernel.merge = <merge_t> merge
-    kernel.chain = NULL
     kernel.fold = <fold_t> fold
-    kernel.unfold = NULL
     kernel.pair = <pair_t> pair
-    kernel.triple = NULL
     kernel.identity = <identity_t> identity
     return kernel
 

@@ -14,7 +14,7 @@ from skpool.kernels.columns cimport (
 )
 from skpool.kernels.pixels cimport pixel, real, two_bytes
 from skpool.kernels.table cimport (
-    Kernel, Parameters, chain_t, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
+    Kernel, Parameters, chain_t, empty_kernel, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
 
 cdef extern from "<float.h>" nogil:
@@ -190,20 +190,13 @@ cdef void identity(total* state, Py_ssize_t n, Py_ssize_t pitch, const Parameter
 
 
 cdef Kernel sum_kernel(const pixel* source, const total* state) noexcept:
-    cdef Kernel kernel
-    kernel.width = sizeof(total)
-    kernel.planes = 1
-    kernel.block = 8
-    kernel.weighs_validity = False
-    kernel.repeats = False
+    cdef Kernel kernel = empty_kernel(sizeof(total), 1, 8)
     kernel.gather = <gather_t> gather[total, pixel]
     kernel.join = <gather_t> gather[total, total]
     kernel.merge = <merge_t> merge[total]
-    kernel.chain = NULL
     if total in real:                                      # others run
         kernel.chain = <chain_t> chain[total]
     kernel.fold = <fold_t> fold[total]
-    kernel.unfold = NULL
     if total not in real:
         kernel.unfold = <fold_t> unfold[total]
     kernel.pair = <pair_t> pair[total]
@@ -277,19 +270,12 @@ cdef void identity_words(uint64_t* state, Py_ssize_t n, Py_ssize_t pitch, const 
 
 
 cdef Kernel words_kernel(const long_pixel* source) noexcept:
-    cdef Kernel kernel
-    kernel.width = sizeof(uint64_t)
-    kernel.planes = 2
-    kernel.block = 8
-    kernel.weighs_validity = False
-    kernel.repeats = False
+    cdef Kernel kernel = empty_kernel(sizeof(uint64_t), 2, 8)
     kernel.gather = <gather_t> gather_words[long_pixel]
     kernel.join = <gather_t> join_words
     kernel.merge = <merge_t> merge_words
-    kernel.chain = NULL
     kernel.fold = <fold_t> fold_words
     kernel.unfold = <fold_t> unfold_words
-    kernel.pair = kernel.triple = NULL
     kernel.identity = <identity_t> identity_words
     return kernel
 

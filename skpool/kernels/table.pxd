@@ -7,6 +7,7 @@ driver is the only one that loops over rows, columns and windows.
 """
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport malloc
+from libc.string cimport memset
 
 cdef enum:
     MOST_IN_CHAIN = 6               # states
@@ -234,6 +235,14 @@ cdef struct Kernel:
     pair_t pair             # or NULL, as the next
     pair_t triple
     identity_t identity
+
+
+cdef inline Kernel empty_kernel(Py_ssize_t width, Py_ssize_t planes, Py_ssize_t block) noexcept:
+    """A kernel that has no functions yet, and none of the properties that may be true or not."""
+    cdef Kernel kernel
+    memset(&kernel, 0, sizeof(Kernel))
+    kernel.width, kernel.planes, kernel.block = width, planes, block
+    return kernel
 
 
 cdef inline size_t kept(Kernel kernel) except 0:
