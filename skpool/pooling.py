@@ -104,8 +104,9 @@ def check_out(out, name, shape, dtype, inputs):
         raise ValueError(f"`{name}` must be writable, got a read-only array")
     if 0 in out.strides and out.size and (np.array(out.shape)[np.array(out.strides) == 0] > 1).any():
         raise ValueError(f"`{name}` must have an element of its own for each value, got strides {out.strides}")
-    if any(array is not None and _overlap(out, array) for array in inputs):
-        raise ValueError(f"`{name}` must not share memory with the image, its mask or the other output")
+    for array in inputs:
+        if array is not None and _overlap(out, array):
+            raise ValueError(f"`{name}` must not share memory with the image, its mask or the other output")
 
 
 def _overlap(a, b):

@@ -102,18 +102,22 @@ cdef void write_run(
     cdef const void* row = state
     cdef char* result = target if call.out_in_place and not call.streams else scratch.result
     cdef char* natural = scratch.natural if recipe.widen != NULL else result
+    cdef bint blanks = count < recipe.parameters.minimum
+    if counts != NULL:
+        blanks = recipe.masked or recipe.taps or not counts_enough(scratch, recipe)
     if recipe.finish != NULL:
         recipe.finish(natural, state, counts, count, n, call.layout.pitch, &scratch.parameters)
         row = natural
     if recipe.widen != NULL:
         recipe.widen(scratch.wide, row, n, recipe.fill)
         recipe.narrow(result, scratch.wide, n, recipe.fill)
+    elif call.streams and not blanks:                      # it is read once more, and not changed
+        result = <char*> row
     elif row != result:
         memcpy(result, row, n * recipe.out_width)
-    if counts != NULL:
-        if recipe.masked or recipe.taps or not counts_enough(scratch, recipe):
-            recipe.blank(result, counts, <double> recipe.parameters.minimum, n, recipe.fill)
-    elif count < recipe.parameters.minimum:
+    if blanks and counts != NULL:
+        recipe.blank(result, counts, <double> recipe.parameters.minimum, n, recipe.fill)
+    elif blanks:
         fill_row(result, recipe.fill, recipe.out_width, n)
     if call.streams:
         skpool_stream(target, result, n * recipe.out_width)
