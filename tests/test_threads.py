@@ -161,6 +161,18 @@ print(threads.worker_count(None, {LARGE}))
     assert run_python(code, OMP_NUM_THREADS="6") == ["6", "1", "2", "6"]
 
 
+def test_fewer_threads_than_asked_for(openmp):
+    # What is read of a thread that OpenMP does not give must not be what lay in its memory before.
+    code = """
+import numpy as np, skpool
+image = np.arange(1000, dtype=np.int16).reshape(25, 40)
+for _ in range(20):
+    assert (skpool.range_pool(image, 5, stride=1, workers=2) == 4 * 41).all()
+print("done")
+"""
+    assert run_python(code, OMP_THREAD_LIMIT="1", MALLOC_PERTURB_="165") == ["done"]
+
+
 # ---------------------------------------------------------------- CPUs and quotas
 
 

@@ -443,7 +443,7 @@ cdef class Program:
                 call.block = divided_up(call.block, recipe.tile.down) * recipe.tile.down
         items = tiles * divided_up(recipe.rows, call.block)
         workers = min(workers, items)
-        memory.allot(workers, call.layout.bytes)
+        memory.allot_scratch(workers, call.layout.bytes)
         with nogil:
             if workers == 1:
                 begin(call, memory.start)
@@ -484,7 +484,7 @@ cdef class Program:
         items = recipe.rows * parts.count * pieces
         second_items = recipe.rows * divided_up(columns.outputs, second.layout.tile)
         workers = min(workers, items)
-        memory.allot(workers, max(call.layout.bytes, second.layout.bytes))
+        memory.allot_scratch(workers, max(call.layout.bytes, second.layout.bytes))
         with nogil:
             if workers == 1:
                 begin(call, memory.start)
@@ -574,7 +574,7 @@ cdef class Program:
         """Work on items, one by one; returns as a call does."""
         cdef Memory memory = Memory()
         cdef Py_ssize_t item
-        memory.allot(1, call.layout.bytes)
+        memory.allot_scratch(1, call.layout.bytes)
         with nogil:
             begin(call, memory.start)
             for item in range(items):
@@ -596,6 +596,14 @@ cdef class Memory:
             raise MemoryError(f"no memory for {threads} x {per_thread} bytes of scratch")
         self.start = self.base + (ALIGNMENT - <Py_ssize_t> (<uintptr_t> self.base % ALIGNMENT)) % ALIGNMENT
         self.threads, self.per_thread = threads, per_thread
+        return 0
+
+    cdef int allot_scratch(self, Py_ssize_t threads, Py_ssize_t per_thread) except -1:
+        """As `allot`; nothing has overflowed yet, nor will it for threads that OpenMP does not give."""
+        cdef Py_ssize_t thread
+        self.allot(threads, per_thread)
+        for thread in range(threads):
+            (<Scratch*> (self.start + thread * per_thread)).parameters.overflowed = False
         return 0
 
     cdef bint overflowed(self) noexcept:
