@@ -266,9 +266,6 @@ def _count(plan, indices):
     return Recipe(_row_dtype(plan.image_dtype), None, ("count",), np.dtype(np.int64))
 
 
-#: Kernels whose samples are raised to powers, which are kept where windows share rows.
-_POWERS = ("lp", "power_mean", "gem")
-
 _NO_WEIGHTS = np.empty(0)
 
 
@@ -411,8 +408,8 @@ def _samples(plan, recipe, masked):
     slides = _slides(plan, order, recipe.rows, shape)
     tasks = order.tasks(*shape, shares, plan.omit_nan) if together and not slides else {}
     samples = {
-        "rows": rows.tolist(),
-        "columns": taps[:, columns].tolist(),
+        "rows": rows,
+        "columns": np.ascontiguousarray(taps[:, columns]),
         "keyed": order.keyed,
         "omits": order.keyed and plan.omit_nan,
         "chooses": (order.finish, order.result, order.keyed) == ("quantile", "same", False)
@@ -516,20 +513,20 @@ def _value(axes, plan, recipe, whole):
     key, kernels = recipe.kernel, _FUNCTIONS.kernels
     if key is None or not whole or ("whole", *key) not in kernels:
         return key and kernels[key], _NO_WEIGHTS
-    table = _table(plan, recipe) if recipe.rows.itemsize == 1 else _NO_WEIGHTS
-    if key[0] in _POWERS and not table.size and any(axis.overlaps for axis in axes[:-1]):
+    table = _table(key[0], recipe.rows, *_numbers(plan, recipe)) if recipe.rows.itemsize == 1 else _NO_WEIGHTS
+    if key[0] in POWERS and not table.size and any(axis.overlaps for axis in axes[:-1]):
         return kernels[key], table
     return kernels["whole", *key], table
 
 
-def _table(plan, recipe):
+@functools.lru_cache(maxsize=64)
+def _table(name, rows, first, second):
     """Powers of samples of 8 bits by their bits, or exponentials by how far two are apart; empty if these are neither.
 
     Exponents must be exact: else their differences depend on more than those of samples.
     """
-    name, (first, second) = recipe.kernel[0], _numbers(plan, recipe)
-    samples = np.arange(256, dtype=np.uint8).view(recipe.rows).astype(np.float64)
-    if name in _POWERS:
+    samples = np.arange(256, dtype=np.uint8).view(rows).astype(np.float64)
+    if name in POWERS:
         table = np.where(samples < second, second, samples) if name == "gem" else abs(samples)
         _mapped_kernels.raise_all(table, first)
         return table
@@ -539,7 +536,8 @@ def _table(plan, recipe):
         exponents = np.sort(samples * first if name == "logsumexp" else samples / first)
         apart = abs(np.subtract.outer(exponents, exponents))
     table = -apart[0]
-    if (apart != -table[abs(np.subtract.outer(np.arange(256), np.arange(256)))]).any():
+    steps = np.arange(256)
+    if (apart != -table[abs(steps[:, None] - steps)]).any():
         return _NO_WEIGHTS
     _mapped_kernels.exponentials(table)
     return table

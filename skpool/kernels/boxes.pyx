@@ -21,13 +21,13 @@ from libc.stdint cimport int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from skpool.kernels.memory cimport skpool_prefetch
+from skpool.kernels.shelf cimport ALIGNMENT, Shelf, divided_up, first_row, taken
 from skpool.kernels.table cimport Kernel, Parameters, finish_t, load_t, pick_t, weigh_t
 
 cdef enum:
     BLOCK = 8               # rows of one gather
     MOST_WEIGHED = 4        # rows of one weighing
     MOST_TILE_BINS = 64
-    ALIGNMENT = 64
     ITEMS_PER_WORKER = 8
     MOST_BOXES = 64         # of a run that a thread takes at once
     FEWEST_ALONE = 16       # channels that are worth a call for each column
@@ -63,11 +63,6 @@ cdef struct Side:
     Py_ssize_t* low                 # of `PEAKS`: that pixel, a place among `pixels`
     bint* zeros                     # of `PEAKS`: whether the bin has a sample that is zero
     double extent                   # what the weights of a bin inside the image add up to
-
-
-cdef inline Py_ssize_t divided_up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    """The ceiling of a / b, for a >= 0 and b > 0."""
-    return (a + b - 1) // b
 
 
 cdef inline Py_ssize_t clipped(int64_t position, Py_ssize_t length) noexcept nogil:
@@ -290,18 +285,6 @@ cdef struct Tile:
     Py_ssize_t inner
     Py_ssize_t origin               # the first place among the columns' pixels
     Py_ssize_t columns
-
-
-cdef struct Shelf:
-    # Memory that is handed out from its start; without memory, only the sizes are added up.
-    char* base
-    Py_ssize_t used
-
-
-cdef inline void* taken(Shelf* shelf, Py_ssize_t size) noexcept nogil:
-    cdef char* place = NULL if shelf.base == NULL else shelf.base + shelf.used
-    shelf.used = shelf.used + divided_up(size, ALIGNMENT) * ALIGNMENT
-    return place
 
 
 cdef void place_side(Side* side, const Call* call, const Line* line, Shelf* shelf) noexcept nogil:
@@ -677,7 +660,7 @@ cdef int work_all(Call* call, int workers) except -1:
     cdef Py_ssize_t parts = 1, items, item, per_thread, wanted = ITEMS_PER_WORKER * workers
     cdef int chunk
     cdef char* memory
-    cdef char* aligned
+    cdef char* start
     cdef Scratch only_sizes
     cdef Shelf shelf
     if workers > 1 and blocks * call.boxes_count < wanted:
@@ -694,17 +677,17 @@ cdef int work_all(Call* call, int workers) except -1:
     memory = <char*> malloc(workers * per_thread + ALIGNMENT)
     if memory == NULL:
         raise MemoryError(f"no memory for {workers} x {per_thread} bytes of scratch")
-    aligned = memory + (ALIGNMENT - <Py_ssize_t> (<uintptr_t> memory % ALIGNMENT)) % ALIGNMENT
+    start = first_row(memory)
     with nogil:
         if workers == 1:
-            begin(call, aligned)
+            begin(call, start)
             for item in range(items):
-                work(call, item, <Scratch*> aligned)
+                work(call, item, <Scratch*> start)
         else:
             with parallel(num_threads=workers):
-                begin(call, aligned + threadid() * per_thread)
+                begin(call, start + threadid() * per_thread)
                 for item in prange(items, schedule="dynamic", chunksize=chunk):
-                    work(call, item, <Scratch*> (aligned + threadid() * per_thread))
+                    work(call, item, <Scratch*> (start + threadid() * per_thread))
     free(memory)
     return 0
 

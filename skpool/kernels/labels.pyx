@@ -24,6 +24,7 @@ from libc.stdint cimport (
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 from skpool.kernels.pixels cimport pixel, real, signed_integer
+from skpool.kernels.shelf cimport divided_up
 from skpool.kernels.table cimport Kernel, Parameters, blank_t, convert_t, finish_t, load_t
 
 cdef extern from * nogil:
@@ -781,10 +782,6 @@ cdef struct Scratch:
     int32_t index[CHUNK]
     int32_t chosen[CHUNK]
     uint8_t mask[CHUNK]
-
-
-cdef inline Py_ssize_t divided_up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    return (a + b - 1) // b
 
 
 cdef Py_ssize_t bytes_of_areas(const Work* work, Py_ssize_t size) noexcept nogil:

@@ -3,9 +3,10 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 from skpool.kernels.driver.axes cimport Axis, columns_under
 from skpool.kernels.driver.call cimport (
-    ALIGNMENT, BLOCK, LONG_COLUMN, MOST_LEVELS, Call, Fold, Lane, Recipe, Scratch, doubles_first,
+    BLOCK, LONG_COLUMN, MOST_LEVELS, Call, Fold, Lane, Recipe, Scratch, doubles_first,
 )
 from skpool.kernels.driver.tree cimport copy_state
+from skpool.kernels.shelf cimport ALIGNMENT
 from skpool.kernels.table cimport MOST_IN_CHAIN, Kernel
 
 cdef enum:

@@ -1,5 +1,6 @@
 """Windows along one axis: where each begins, which of its taps count, and what they hold."""
 from libc.stdint cimport int64_t
+from skpool.kernels.shelf cimport divided_up
 
 cdef enum:                          # what a position outside the image may hold
     ABSENT = -1
@@ -20,11 +21,6 @@ cdef struct Axis:
     int64_t* outside_before         # what padded positions hold; NULL where all hold the same:
     int64_t* outside_after
     Py_ssize_t outside
-
-
-cdef inline Py_ssize_t divided_up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    """The ceiling of a / b, for a >= 0 and b > 0."""
-    return (a + b - 1) // b
 
 
 cdef inline Py_ssize_t source_of(const Axis* axis, Py_ssize_t position) noexcept nogil:

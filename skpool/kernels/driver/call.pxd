@@ -1,6 +1,7 @@
 """What the driver knows: of a reduction and its windows, of one call, and of a thread at work."""
 from libc.stdint cimport int64_t, uint8_t
-from skpool.kernels.driver.axes cimport Axis, divided_up
+from skpool.kernels.driver.axes cimport Axis
+from skpool.kernels.shelf cimport ALIGNMENT, divided_up
 from skpool.kernels.table cimport (
     Kernel, Parameters, Slide, Tile, beside_t, blank_t, compact_t, convert_t, finish_places_t, finish_t, keys_t,
     lanes_t, load_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t,
@@ -12,7 +13,6 @@ cdef enum:
     MOST_LEVELS = 64        # of the tree: one for each bit of a row count
     MOST_PLACES = 4096      # of a window: their indices are listed for each output row
     BLOCK = 8               # rows of one gather
-    ALIGNMENT = 64          # bytes, of rows of scratch
     PIECE = 4096            # bytes of a piece of a row that stays in the first-level cache
     LEAST_PIECE = 2048      # elements of a row that are an item of their own
     LONG_COLUMN = 16        # channels from which columns are joined one by one
@@ -51,8 +51,8 @@ cdef struct Recipe:
     Py_ssize_t out_width            # of the result asked for
     # Windows by their samples one by one; no taps: windows are folded by rows and columns.
     Py_ssize_t taps
-    Py_ssize_t* tap_rows            # the row of the window that each lies in,
-    Py_ssize_t* tap_columns         # and its column
+    int64_t* tap_rows               # the row of the window that each lies in,
+    int64_t* tap_columns            # and its column
     Py_ssize_t room                 # bytes that `lanes` works in
     lanes_t lanes                   # NULL: samples are folded
     slide_t slides                  # NULL: windows are looked at one row of outputs at a time

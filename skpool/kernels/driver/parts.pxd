@@ -1,6 +1,6 @@
 """Parts of windows: the states that they leave behind, joined, and finished."""
-from skpool.kernels.driver.axes cimport divided_up
-from skpool.kernels.driver.call cimport ALIGNMENT, Call, Parts, Recipe, Scratch
+from skpool.kernels.driver.call cimport Call, Parts, Recipe, Scratch
+from skpool.kernels.shelf cimport ALIGNMENT, divided_up
 from skpool.kernels.table cimport Kernel
 
 cdef void work_on_part(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil

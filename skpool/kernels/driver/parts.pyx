@@ -1,13 +1,14 @@
 """Parts of windows: the states that they leave behind, joined, and finished."""
 from libc.string cimport memcpy
 from skpool.kernels.driver.across cimport begin_tile, fold_tile
-from skpool.kernels.driver.axes cimport Axis, columns_under, divided_up, start_of
+from skpool.kernels.driver.axes cimport Axis, columns_under, start_of
 from skpool.kernels.driver.call cimport Call, Fold, Lane, Parts, Recipe, Scratch, Segment, find_lanes
 from skpool.kernels.driver.down cimport fold_rows
 from skpool.kernels.driver.results cimport write_row
 from skpool.kernels.driver.rows cimport find_rows, find_segments, row_of, seek
 from skpool.kernels.driver.tree cimport Tree, finish_tree, grow
 from skpool.kernels.memory cimport skpool_streamed
+from skpool.kernels.shelf cimport divided_up
 from skpool.kernels.table cimport Kernel
 
 

@@ -5,14 +5,15 @@ from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from skpool.kernels.driver.axes cimport ABSENT, CONSTANT, Axis, columns_under, divided_up
+from skpool.kernels.driver.axes cimport ABSENT, CONSTANT, Axis, columns_under
 from skpool.kernels.driver.call cimport (
-    ALIGNMENT, BLOCK, LEAST_PIECE, LONG_COLUMN, MOST_WIDTHS, Call, Lane, Layout, Parts, Recipe, Scratch, View, bits_of,
+    BLOCK, LEAST_PIECE, LONG_COLUMN, MOST_WIDTHS, Call, Lane, Layout, Parts, Recipe, Scratch, View, bits_of,
 )
 from skpool.kernels.driver.parts cimport part_bytes, work_on_joined, work_on_part, work_on_whole
 from skpool.kernels.driver.samples cimport work_on_samples
 from skpool.kernels.driver.scratch cimport SCRATCH, begin, lay_out
 from skpool.kernels.driver.windows cimport work
+from skpool.kernels.shelf cimport ALIGNMENT, divided_up, first_row
 from skpool.kernels.table cimport (
     Kernel, Order, Steps, beside_t, blank_t, compact_t, convert_t, finish_places_t, finish_t, keys_t, lanes_t, load_t,
     pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t,
@@ -92,17 +93,6 @@ cdef int64_t* copied(const int64_t[::1] table) except NULL:
         raise MemoryError
     for i in range(n):
         copy[i] = table[i]
-    return copy
-
-
-cdef Py_ssize_t* copied_sizes(numbers) except NULL:
-    """A copy that `free` frees."""
-    cdef Py_ssize_t i, n = len(numbers)
-    cdef Py_ssize_t* copy = <Py_ssize_t*> malloc(max(n, 1) * sizeof(Py_ssize_t))
-    if copy == NULL:
-        raise MemoryError
-    for i in range(n):
-        copy[i] = numbers[i]
     return copy
 
 
@@ -244,8 +234,8 @@ cdef class Program:
         cdef Recipe* recipe = &self.recipe
         cdef Order* order = &recipe.parameters.order
         recipe.taps = len(samples["rows"])
-        recipe.tap_rows = copied_sizes(samples["rows"])
-        recipe.tap_columns = copied_sizes(samples["columns"])
+        recipe.tap_rows = copied(samples["rows"])
+        recipe.tap_columns = copied(samples["columns"])
         recipe.room = samples["room"]
         recipe.lanes = <lanes_t> <size_t> functions["lanes"]
         recipe.slides = <slide_t> <size_t> functions["slides"]
@@ -386,7 +376,7 @@ cdef class Program:
         return 0
 
     cdef bint lies_in_rows(self, const View* view, Py_ssize_t width) noexcept:
-        """Whether columns and channels are contiguous, and all of it aligned."""
+        """Whether columns and channels are contiguous, and all of it first_row."""
         cdef Py_ssize_t a, bits = <Py_ssize_t> <uintptr_t> view.data
         for a in range(self.recipe.leading):
             bits |= view.leading[a]
@@ -594,7 +584,7 @@ cdef class Memory:
         self.base = <char*> malloc(threads * per_thread + ALIGNMENT)
         if self.base == NULL:
             raise MemoryError(f"no memory for {threads} x {per_thread} bytes of scratch")
-        self.start = self.base + (ALIGNMENT - <Py_ssize_t> (<uintptr_t> self.base % ALIGNMENT)) % ALIGNMENT
+        self.start = first_row(self.base)
         self.threads, self.per_thread = threads, per_thread
         return 0
 

@@ -1,10 +1,11 @@
 """States of windows, finished, converted and written; and where what they found lies in the image."""
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
-from skpool.kernels.driver.axes cimport Axis, count_of, divided_up, is_whole, source_of, start_of
+from skpool.kernels.driver.axes cimport Axis, count_of, is_whole, source_of, start_of
 from skpool.kernels.driver.call cimport Call, Recipe, Scratch, counts_enough, places_listed
 from skpool.kernels.driver.rows cimport fill_row, flat_row, row_of
 from skpool.kernels.memory cimport skpool_stream
+from skpool.kernels.shelf cimport divided_up
 
 cdef enum:
     SHORT_ROW = 256         # elements with counts of their own: in three runs averages at 3/1 take 1.05 to 1.25

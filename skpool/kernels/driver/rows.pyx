@@ -6,6 +6,40 @@ from skpool.kernels.driver.call cimport BLOCK, MOST_AXES, Call, Recipe, Scratch,
 from skpool.kernels.table cimport Kernel
 
 
+cdef struct Rows:
+    # Rows of the image at some positions of its first leading axes; one row, when all axes are entered.
+    char* begin
+    char* mask
+    int64_t number                  # among those of the axes entered
+    bint constant                   # they are padding
+
+
+cdef inline Rows all_rows(const Call* call) noexcept nogil:
+    cdef Rows rows
+    rows.begin, rows.mask = call.image.data, call.mask.data
+    rows.number = 0
+    rows.constant = False
+    return rows
+
+
+cdef inline void enter(Rows* rows, const Call* call, Py_ssize_t a, Py_ssize_t position) noexcept nogil:
+    """Keep the rows at a position of the leading axis `a`, the next to be entered."""
+    cdef Py_ssize_t source = source_of(&call.recipe.axes[a], position)
+    if source < 0:
+        rows.constant = True
+        source = 0
+    rows.begin = rows.begin + source * call.image.leading[a]
+    rows.mask = rows.mask + source * call.mask.leading[a]
+    rows.number = rows.number * call.recipe.axes[a].length + source
+
+
+cdef inline void list_row(Scratch* scratch, const Rows* row, Py_ssize_t r, int64_t order) noexcept nogil:
+    scratch.sources[r] = NULL if row.constant else row.begin
+    scratch.masks[r] = <const uint8_t*> row.mask
+    scratch.order[r] = order
+    scratch.name[r] = row.number
+
+
 cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t most) noexcept nogil:
     """List image rows of the output row, in order, through all leading axes: `most` of them, from number `first` on.
 
@@ -17,11 +51,8 @@ cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssi
     cdef Py_ssize_t firsts[MOST_AXES]
     cdef Py_ssize_t stops[MOST_AXES]
     cdef Py_ssize_t taps[MOST_AXES]
-    cdef Py_ssize_t a, t, last = recipe.leading - 1, rest = first, found = 0, source, place, outer_place
-    cdef int64_t flat, outer_flat
-    cdef char* begin
-    cdef char* mask
-    cdef bint constant, is_constant
+    cdef Py_ssize_t a, t, last = recipe.leading - 1, rest = first, found = 0, outer_place
+    cdef Rows outer, row
     scratch.present = 1
     scratch.skipped = 0
     for a in range(recipe.leading):
@@ -44,34 +75,17 @@ cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssi
             taps[a] = firsts[a] + rest % (stops[a] - firsts[a])
             rest = rest // (stops[a] - firsts[a])
     while True:
-        begin = call.image.data
-        mask = call.mask.data
-        outer_flat = outer_place = 0
-        constant = False
+        outer = all_rows(call)
+        outer_place = 0
         for a in range(last):
             axis = &recipe.axes[a]
-            source = source_of(axis, starts[a] + taps[a] * axis.step)
-            if source < 0:
-                constant = True
-                source = 0
-            begin = begin + source * call.image.leading[a]
-            mask = mask + source * call.mask.leading[a]
-            outer_flat = outer_flat * axis.length + source
+            enter(&outer, call, a, starts[a] + taps[a] * axis.step)
             outer_place = outer_place * axis.taps + taps[a]
         axis = &recipe.axes[last]
-        outer_flat = outer_flat * axis.length
-        outer_place = outer_place * axis.taps
         for t in range(taps[last], stops[last]):
-            source = source_of(axis, starts[last] + t * axis.step)
-            is_constant = constant or source < 0
-            if source < 0:
-                source = 0
-            flat = outer_flat + source
-            place = outer_place + t
-            scratch.sources[found] = NULL if is_constant else begin + source * call.image.leading[last]
-            scratch.masks[found] = <const uint8_t*> (mask + source * call.mask.leading[last])
-            scratch.order[found] = place * recipe.axes[recipe.leading].taps
-            scratch.name[found] = flat
+            row = outer
+            enter(&row, call, last, starts[last] + t * axis.step)
+            list_row(scratch, &row, found, (outer_place * axis.taps + t) * recipe.axes[recipe.leading].taps)
             found = found + 1
             if found == scratch.listed:
                 return
@@ -86,25 +100,12 @@ cdef void find_rows(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssi
 cdef void find_row(Scratch* scratch, const Call* call, Py_ssize_t position) noexcept nogil:
     """List the one image row at a position of the last leading axis; windows have one row along the others."""
     cdef const Recipe* recipe = call.recipe
-    cdef const Axis* axis
-    cdef Py_ssize_t a, source
-    cdef char* begin = call.image.data
-    cdef char* mask = call.mask.data
-    cdef int64_t flat = 0
-    cdef bint constant = False
-    for a in range(recipe.leading):
-        axis = &recipe.axes[a]
-        source = source_of(axis, position if a == recipe.leading - 1 else start_of(axis, scratch.output[a]))
-        if source < 0:
-            constant = True
-            source = 0
-        begin = begin + source * call.image.leading[a]
-        mask = mask + source * call.mask.leading[a]
-        flat = flat * axis.length + source
-    scratch.sources[0] = NULL if constant else begin
-    scratch.masks[0] = <const uint8_t*> mask
-    scratch.order[0] = 0
-    scratch.name[0] = flat
+    cdef Py_ssize_t a
+    cdef Rows row = all_rows(call)
+    for a in range(recipe.leading - 1):
+        enter(&row, call, a, start_of(&recipe.axes[a], scratch.output[a]))
+    enter(&row, call, recipe.leading - 1, position)
+    list_row(scratch, &row, 0, 0)
     scratch.listed = 1
 
 

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memchr, memcpy, memset
 from skpool.kernels.driver.across cimport begin_tile
-from skpool.kernels.driver.axes cimport Axis, columns_under, divided_up, is_whole, start_of
+from skpool.kernels.driver.axes cimport Axis, columns_under, is_whole, start_of
 from skpool.kernels.driver.call cimport BLOCK, Call, Recipe, Scratch, Segment, picked_pitch
 from skpool.kernels.driver.results cimport write_run
 from skpool.kernels.driver.rows cimport (
@@ -10,6 +10,7 @@ from skpool.kernels.driver.rows cimport (
 )
 from skpool.kernels.driver.tree cimport Tree, finish_tree, grow
 from skpool.kernels.memory cimport skpool_prefetch, skpool_streamed
+from skpool.kernels.shelf cimport divided_up
 from skpool.kernels.table cimport Kernel, Tile
 
 cdef enum:

@@ -1,24 +1,13 @@
 """A thread's scratch: how large its tiles are, and what lies where in its memory."""
 from libc.stdint cimport int64_t, uint8_t
-from skpool.kernels.driver.axes cimport Axis, columns_under, divided_up
+from skpool.kernels.driver.axes cimport Axis, columns_under
 from skpool.kernels.driver.call cimport (
-    ALIGNMENT, BLOCK, LEAST_PIECE, Call, Fold, Lane, Layout, Recipe, Scratch, bits_of, doubles_first, find_lanes,
-    picked_pitch, places_listed, ring,
+    BLOCK, LEAST_PIECE, Call, Fold, Lane, Layout, Recipe, Scratch, bits_of, doubles_first, find_lanes, picked_pitch,
+    places_listed, ring,
 )
 from skpool.kernels.driver.rows cimport fill_row
+from skpool.kernels.shelf cimport ALIGNMENT, Shelf, divided_up, taken
 from skpool.kernels.table cimport Kernel
-
-
-cdef struct Shelf:
-    # Memory that is handed out from its start; without memory, only the sizes are added up.
-    char* base
-    Py_ssize_t used
-
-
-cdef inline void* taken(Shelf* shelf, Py_ssize_t size) noexcept nogil:
-    cdef char* place = NULL if shelf.base == NULL else shelf.base + shelf.used
-    shelf.used = shelf.used + divided_up(size, ALIGNMENT) * ALIGNMENT
-    return place
 
 
 cdef inline Py_ssize_t levels_of(Py_ssize_t nodes) noexcept nogil:

@@ -7,14 +7,13 @@ row on. When windows have passed it, a node from each of their rows to the last 
 grow.
 """
 from skpool.kernels.driver.across cimport chain_states
-from skpool.kernels.driver.axes cimport Axis, divided_up, find_taps, start_of
-from skpool.kernels.driver.call cimport (
-    ALIGNMENT, MOST_LEVELS, PIECE, Call, Fold, Lane, Recipe, Scratch, Segment, find_lanes, ring,
-)
+from skpool.kernels.driver.axes cimport Axis, find_taps, start_of
+from skpool.kernels.driver.call cimport MOST_LEVELS, PIECE, Call, Fold, Lane, Recipe, Scratch, Segment, find_lanes, ring
 from skpool.kernels.driver.down cimport fold_rows
 from skpool.kernels.driver.rows cimport find_row, find_rows
 from skpool.kernels.driver.tree cimport copy_state
 from skpool.kernels.memory cimport skpool_prefetch
+from skpool.kernels.shelf cimport ALIGNMENT, divided_up
 from skpool.kernels.table cimport Kernel
 
 

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 from skpool.kernels.driver.across cimport begin_tile, fold_columns, fold_tile
-from skpool.kernels.driver.axes cimport Axis, columns_under, divided_up, is_whole, start_of
+from skpool.kernels.driver.axes cimport Axis, columns_under, is_whole, start_of
 from skpool.kernels.driver.call cimport (
     BLOCK, LONG_COLUMN, PIECE, Call, Fold, Lane, Recipe, Scratch, Segment, counts_enough,
 )
@@ -13,6 +13,7 @@ from skpool.kernels.driver.rows cimport (
 )
 from skpool.kernels.driver.shared cimport fold_shared
 from skpool.kernels.memory cimport skpool_prefetch, skpool_stream, skpool_streamed
+from skpool.kernels.shelf cimport divided_up
 from skpool.kernels.table cimport Kernel
 
 cdef enum:
