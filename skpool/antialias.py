@@ -11,9 +11,9 @@ import numpy as np
 from . import containers, documents, windows
 from .averages import averaged, checked_lazy_weights, checked_weights, counted_pixels, device_weights
 from .backends import chunked, gpu, gpu_weights
-from .plan import axes_of, checked_channel_axis, checked_image_dtype, make_plan
-from .pooling import Rules, check_out, checked_lazy_mask, dtype_of, pool, pooled_by, pooled_on_gpu, unwrapped
-from .reductions import WEIGHTED_AVG, as_float
+from .plan import axes_of, checked_channel_axis, make_plan
+from .pooling import Rules, checked_lazy_mask, pool, pooled_by, pooled_on_gpu, unwrapped
+from .reductions import WEIGHTED_AVG
 from .windows import Sliding, Tables, Taps
 
 __all__ = ["blur_pool", "weighted_avg_pool"]
@@ -58,83 +58,7 @@ def weighted_avg_pool(
     if image_weights is not None:
         unweighted = geometry._replace(footprint=taps.unweighted, weights=None)
         return _with_image_weights(image, image_weights, geometry, unweighted, **given)
-    image = containers.as_array(image)
-    plain = mask is None and fill_value is None and type(min_count) is int and min_count == 1
-    if plain and nan_policy == "propagate" and not containers.is_masked(image) and image.size:
-        vectors = _vectors(taps)
-        if vectors is not None:
-            return _axis_by_axis(image, vectors, geometry, given)
-    return pooled_by(Sliding, geometry, image, "avg", **given)
-
-
-# --- weights that are an outer product: one axis after the other
-
-
-@functools.lru_cache(maxsize=64)
-def _vectors(taps):
-    """One vector for each axis whose outer product the weights are, exactly; None if there are none."""
-    weight = taps.weight
-    if sum(length > 1 for length in weight.shape) < 2:
-        return None
-    pivot = np.unravel_index(np.abs(weight).argmax(), weight.shape)
-    vectors = []
-    for axis in range(weight.ndim):
-        through = weight[tuple(slice(None) if a == axis else place for a, place in enumerate(pivot))]
-        through = through if axis == 0 else through / weight[pivot]
-        vectors.append(through)
-        sums = np.append(0, np.cumsum(through[through != 0]))
-        if len(np.unique(sums)) < len(sums):  # the weights of a clipped window may add up to 0 along this axis
-            return None
-    product = functools.reduce(np.multiply.outer, vectors)
-    return tuple(vectors) if np.array_equal(product, weight) else None
-
-
-#: Bytes of what lies between two axes of an array in memory, about: few enough to stay in the caches.
-_BETWEEN = 2**22
-
-
-def _axis_by_axis(image, vectors, geometry, given):
-    """Weighted averages along each axis in turn, in bands of the result; what lies between is float64."""
-    dtype = as_float(checked_image_dtype(image.dtype).newbyteorder("="))
-    channel_axis = checked_channel_axis(given["channel_axis"], image.ndim)
-    axes = geometry.axes([length for axis, length in enumerate(image.shape) if axis != channel_axis])
-    given = given | {"channel_axis": channel_axis}
-    out = given["out"]
-    if out is None and given["dtype"] is None:
-        given["dtype"] = dtype
-    if gpu.is_array(image):
-        run = functools.partial(gpu_weights.by_axes, vectors, given["cval"])
-        return pooled_on_gpu(Sliding, geometry, image, "avg", {}, run=run, **given)
-    if type(image) is not np.ndarray:
-        return _in_turn(image, vectors, axes, given)
-    if out is not None:
-        given["dtype"] = dtype_of(out, given["dtype"])
-    plan = make_plan(image.shape, image.dtype, "avg", geometry, **Rules(**given).of_plan)
-    if out is None:
-        out = np.empty(plan.shape, plan.dtype)
-    else:
-        check_out(out, "out", plan.shape, plan.dtype, (image,))
-    ahead = (slice(None),) * (channel_axis == 0)
-    band = max(_BETWEEN * image.shape[len(ahead)] // (8 * image.size), 1)
-    for begin in range(0, axes[0].outputs, band):
-        outputs = slice(begin, min(begin + band, axes[0].outputs))
-        run = axes[0].take(outputs)
-        is_slice = run.order is None and len(run.intervals) == 1
-        rows = image[(*ahead, slice(*run.intervals[0]) if is_slice else run.sources)]
-        _in_turn(rows, vectors, (run.axis, *axes[1:]), given | {"out": out[(*ahead, outputs)]})
-    return out
-
-
-def _in_turn(image, vectors, axes, given):
-    """Weighted averages along each axis, of windows in whole images or in bands of them."""
-    unfinished = {name: given[name] for name in ("cval", "channel_axis", "workers")} | {"dtype": np.float64}
-    for axis, vector in enumerate(vectors):
-        tables = [windows.whole(table.outputs if a < axis else table.length) for a, table in enumerate(axes)]
-        tables[axis] = axes[axis]
-        taps = Taps.of_weights(vector.reshape([-1 if a == axis else 1 for a in range(len(axes))]))
-        last = axis == len(axes) - 1
-        image = pooled_by(Tables, (tuple(tables), taps), image, "avg", **(given if last else unfinished))
-    return image
+    return pooled_by(Sliding, geometry, containers.as_array(image), "avg", **given)
 
 
 # --- pixels that have weights of their own

@@ -136,7 +136,14 @@ class Plan:
         row = REDUCTIONS["count"]
         dtype = row.result(self.image_dtype)
         return replace(
-            self, reduction=row, parameters={}, dtype=dtype, omit_nan=omit_nan, min_count=1, fill_value=dtype.type(0)
+            self,
+            reduction=row,
+            parameters={},
+            dtype=dtype,
+            omit_nan=omit_nan,
+            min_count=1,
+            fill_value=dtype.type(0),
+            taps=self.taps and self.taps.unweighted,
         )
 
     @property

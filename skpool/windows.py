@@ -16,6 +16,7 @@ and the tests read these tables, so that a rule of geometry is written once.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import sys
@@ -461,6 +462,10 @@ def per_axis_padding(value, count):
 # --- which samples of a window count, and how much
 
 
+#: The difference between equal shares of weights, at most: each of two is rounded a few times.
+_ROUNDING = 8 * np.finfo(np.float64).eps
+
+
 @dataclass(frozen=True)
 class Taps:
     """The samples of a window that are taps, if not all of them are, and what they weigh.
@@ -488,6 +493,28 @@ class Taps:
     def weight(self):
         """The weight of each sample of the window, as an array."""
         return np.frombuffer(self.weights, np.float64).reshape(self.shape)
+
+    @cached_property
+    def vectors(self):
+        """One vector for each axis; the weights are their outer product but for rounding and a factor. None if not.
+
+        Averages do not depend on the factor, which is chosen to leave whole numbers.
+        """
+        if self.weights is None or sum(length > 1 for length in self.shape) < 2:
+            return None
+        pivot = np.unravel_index(np.abs(self.weight).argmax(), self.shape)
+        exponent = math.frexp(self.weight[pivot])[1]
+        vectors = []
+        for axis in range(len(self.shape)):
+            line = self.weight[tuple(slice(None) if a == axis else place for a, place in enumerate(pivot))]
+            whole = whole_weights(line)
+            vectors.append(np.ldexp(line, -exponent) if whole is None else np.array(whole, np.float64))
+            sums = np.append(0, np.cumsum(line[line != 0]))
+            if len(np.unique(sums)) < len(sums):  # the weights of a clipped window may add up to 0 along this axis
+                return None
+        product = functools.reduce(np.multiply.outer, vectors)
+        shares, own = product / product[pivot], self.weight / self.weight[pivot]
+        return tuple(vectors) if (abs(shares - own) <= _ROUNDING * abs(shares)).all() else None
 
     @classmethod
     def of_footprint(cls, footprint):
@@ -526,6 +553,15 @@ class Taps:
         if channel_axis is None:
             return self
         return replace(self, shape=(*self.shape[:channel_axis], 1, *self.shape[channel_axis:]))
+
+
+def whole_weights(weights):
+    """The least integers that weights are, all times one number; None if they, or those, are large."""
+    ratios = [weight.as_integer_ratio() for weight in weights.tolist()]
+    common = max(denominator for _, denominator in ratios)  # of floats: a power of two
+    scaled = [numerator * (common // denominator) for numerator, denominator in ratios]
+    divisor = math.gcd(*scaled) or 1
+    return [weight // divisor for weight in scaled] if sum(map(abs, scaled)) < divisor * 2**24 else None
 
 
 # --- layouts: how a call describes its windows. `axes` checks it against an image; one that has `sizes`, arguments that

@@ -15,8 +15,7 @@ from plans import sliding_plan
 from scipy import ndimage
 
 import skpool
-from skpool import antialias, blur_pool, reference, weighted_avg_pool
-from skpool.antialias import _vectors
+from skpool import blur_pool, reference, weighted_avg_pool
 from skpool.windows import PADDING_MODES, Taps
 
 relaxed = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -187,6 +186,7 @@ def test_weights_of_clipped_windows_that_cancel():
         (np.outer([-1, 2, -3], [0.5, 4]), True),
         (np.outer([1, 0, 1], [0, 1, 2]), True),
         (np.ones((2, 3, 4)), True),
+        (np.outer(*[np.exp(-(np.arange(-6, 7) ** 2) / 7.3)] * 2), True),
         (np.ones((1, 5)), False),
         (np.ones(5), False),
         (np.eye(3), False),
@@ -196,10 +196,11 @@ def test_weights_of_clipped_windows_that_cancel():
     ],
 )
 def test_which_weights_are_outer_products(weights, separable):
-    vectors = _vectors(Taps.of_weights(weights))
+    vectors = Taps.of_weights(weights).vectors
     assert (vectors is not None) == separable
     if separable:
-        np.testing.assert_array_equal(outer(*vectors), weights)
+        product = outer(*vectors)
+        np.testing.assert_allclose(product / product.sum(), weights / weights.sum(), rtol=2e-15)
 
 
 @pytest.mark.parametrize("dtype", grid.DTYPES)
@@ -212,7 +213,7 @@ def test_outer_products_are_other_weights_computed_otherwise(mode, dtype):
         image = grid.make_image(rng, shape, dtype, "everyday")
         ndim = len(shape) - (channel_axis is not None)
         weights = outer(*([1, 2, 1], [4, 0, -1], [1, 3])[:ndim])
-        assert _vectors(Taps.of_weights(weights)) is not None
+        assert Taps.of_weights(weights).vectors is not None
         common = {"stride": stride, "dilation": dilation, "padding": 2, "mode": mode, "cval": 1}
         common |= {"channel_axis": channel_axis}
         apart = (
@@ -222,6 +223,18 @@ def test_outer_products_are_other_weights_computed_otherwise(mode, dtype):
         assert apart.dtype == whole.dtype
         eps = np.finfo(whole.dtype).eps
         np.testing.assert_allclose(apart, whole, rtol=eps, atol=64 * grid.EPS64 * np.abs(image.astype(float)).max())
+
+
+def test_few_and_empty_windows_of_outer_products():
+    """Samples are counted where they have weight; padding that is ignored leaves windows without any."""
+    image = np.random.default_rng(5).integers(0, 9, (9, 10)).astype(np.float32)
+    weights = np.outer([0, 2, 0, 1], [1, 0, 3])
+    for min_count, stride in itertools.product((1, 2, 3, 4, 5), (1, 2)):
+        arguments = {"stride": stride, "padding": 5, "min_count": min_count, "fill_value": -7}
+        averages = assert_averages(image, weights, **arguments)
+        assert (averages == -7).any()
+        whole = weighted_avg_pool(image, weights, mask=np.ones(image.shape, bool), **arguments)
+        np.testing.assert_allclose(averages, whole, rtol=1e-6)
 
 
 def test_between_axes_nothing_is_rounded_to_float32():
@@ -581,21 +594,37 @@ def test_types_of_swapped_bytes():
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("mode", ["ignore", "constant", "edge", "reflect", "symmetric", "wrap"])
+@pytest.mark.parametrize("mode", PADDING_MODES)
 @pytest.mark.parametrize("channel_axis", [None, 0, 1, -1])
-def test_bands_give_what_the_whole_gives(mode, channel_axis, monkeypatch):
+def test_layouts_and_workers_change_nothing(mode, channel_axis):
     image = np.random.default_rng(3).normal(size=(23, 19, 4)).astype(np.float32)
     weights = np.multiply.outer([1, 3, 2.5], [1, 2, 1])
     arguments = {"stride": (2, 1), "padding": ((4, 3), (1, 2)), "mode": mode, "channel_axis": channel_axis}
     if channel_axis is None:
         weights = weights[..., None]
         arguments |= {"stride": (2, 1, 1), "padding": ((4, 3), (1, 2), (0, 0))}
-    whole = weighted_avg_pool(image, weights, **arguments)
-    for size in (0, 3000):
-        monkeypatch.setattr(antialias, "_BETWEEN", size)
-        out = np.full_like(whole, -1)
-        assert weighted_avg_pool(image, weights, out=out, **arguments) is out
-        np.testing.assert_array_equal(out, whole)
+    expected = weighted_avg_pool(image, weights, **arguments, workers=1)
+    for view in (image, np.asfortranarray(image), np.repeat(image, 2, axis=1)[:, ::2], image.astype(">f4")):
+        for out in (np.full_like(expected, -1), np.full_like(np.asfortranarray(expected), -1)):
+            assert weighted_avg_pool(view, weights, out=out, **arguments, workers=3) is out
+            np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+@pytest.mark.parametrize("result", [None, "float32", "same"])
+def test_whole_weights_of_few_bits_are_exact(dtype, result):
+    """In totals of 16 bits, of 24 and of 53: each holds the largest sums that it is chosen for."""
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    image = np.array([low, high], dtype)[np.random.default_rng(7).integers(0, 2, (12, 70))]
+    image[:5, :9], image[5:, :9] = high, low
+    result = {"same": dtype}.get(result, result)
+    for vector in ([1, 2, 1], [1, 4, 6, 4, 1], [1, 6, 15, 20, 15, 6, 1], [1, 255], [3, -1, 200], [1, 2, 2**20]):
+        weights = np.outer(vector, vector[::-1])
+        for stride in (1, 2):
+            arguments = {"stride": stride, "padding": 2, "mode": "ignore", "dtype": result}
+            assert_averages(image, weights, **arguments)
+            wide = weighted_avg_pool(image.astype(np.float64), weights, **arguments)
+            np.testing.assert_array_equal(weighted_avg_pool(image, weights, **arguments), wide)
 
 
 def test_out_is_checked_before_any_work():

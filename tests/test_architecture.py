@@ -46,6 +46,7 @@ FLOORS = {
         "backends.networks",
         "backends.order",
         "backends.tiles",
+        "backends.weighing",
         "backends.boxes",
         "backends.grouped",
         "backends.labels",

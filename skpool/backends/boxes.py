@@ -97,8 +97,8 @@ def _weighted(name, dtype, down, across, finish, **settings):
     rows = cpu._row_dtype(dtype)
     natural = np.dtype(np.float32 if rows == np.float32 else np.float64)
     functions = {
-        "down": (down, rows.name),
-        "across": (across, "float64"),
+        "down": (down, rows.name, "float64"),
+        "across": (across, "float64", "float64"),
         "finish": (finish, "float64", natural.name),
     }
     return Rule(name, rows, natural, functions, **settings)

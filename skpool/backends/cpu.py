@@ -24,6 +24,7 @@ from ..windows import ABSENT, CONSTANT, Sliding
 from .networks import NOTHING, program
 from .order import ORDERS, Order, key_of, order_of
 from .tiles import Tile, tile_program
+from .weighing import TOTALS, total_of, vectors_of
 
 _MODULES = ("common", "extrema", "sums", "mapped", "order", "histogram", "tiles", "weighted")
 
@@ -560,15 +561,16 @@ def _program_for(axes, channels, plan, masked, indices):
     """The program of a plan for windows along these axes, the last of them that of the columns, and channels."""
     recipe = recipe_of(plan, indices)
     common, kernels, finishes = _FUNCTIONS.common, _FUNCTIONS.kernels, _FUNCTIONS.finishes
-    widen, narrow = _convert_keys(recipe.natural, plan.dtype)
     load = _load_key(_row_dtype(plan.image_dtype) if recipe.is_keyed else recipe.rows, plan.image_dtype)
     finish = {None: 0, ("count",): common["finish", "count"]}
-    samples = _samples(plan, recipe, masked)
+    recipe, weighing = _weighing(plan, recipe, masked)
+    widen, narrow = _convert_keys(recipe.natural, plan.dtype)
+    samples = None if weighing else _samples(plan, recipe, masked)
     plain = samples is None and not masked
     omits = plan.omit_nan and not recipe.is_keyed
     quad, quad_picks = _quad(plan, recipe) if plain else (0, False)
     value, weights = _value(axes, plan, recipe, plain and not omits)
-    if plan.is_weighted:
+    if plan.is_weighted and not weighing:
         weights = plan.taps.weight[tuple(ordered_taps(plan).T)]
     lanes, sort = _lanes(plan, recipe, samples)
     wide = plan.samples > MOST_IN_32_BITS
@@ -618,7 +620,30 @@ def _program_for(axes, channels, plan, masked, indices):
             _bytes(plan.fill_value, plan.dtype),
         ),
         samples,
+        weighing,
     )
+
+
+def _weighing(plan, recipe, masked):
+    """The recipe of averages with weights that are an outer product, and these as `driver.Program` takes them, or None.
+
+    Where samples may be left out, their weights are no outer product.
+    """
+    vectors = None if masked or plan.omit_nan else vectors_of(plan, columns_and_channels(plan)[0])
+    if vectors is None:
+        return recipe, None
+    total = total_of(recipe.rows, vectors)
+    finishes, (held, width) = _FUNCTIONS.finishes, TOTALS[total]
+    natural = plan.dtype if ("normalised", total, plan.dtype.name) in finishes else _FLOAT64
+    weighing = {
+        "rows": vectors[0],
+        "columns": vectors[1],
+        "width": width,
+        "weigh_rows": finishes["weigh", recipe.rows.name, held],
+        "weigh_totals": finishes["weigh", held, held],
+        "normalise": finishes["normalised", total, natural.name],
+    }
+    return replace(recipe, natural=natural), weighing
 
 
 def _largest(dtype):
@@ -629,6 +654,8 @@ def _largest(dtype):
 def _lanes(plan, recipe, samples):
     """The function that makes results of samples, and the one that it hands sorted samples to."""
     finishes, rows = _FUNCTIONS.finishes, recipe.rows.name
+    if samples is None:
+        return 0, 0
     if plan.is_weighted:
         return finishes["lanes", "weighted_avg", rows], 0
     if recipe.order is None:

@@ -34,6 +34,7 @@ from .cpu import (
     scale_step,
 )
 from .order import ORDERS
+from .weighing import vectors_of
 
 SOURCES = Path(__file__).parents[1] / "cuda"
 
@@ -52,6 +53,11 @@ PART = 32
 #: elements of the result. A sample costs more than a node of the workspace, but that is written first. Not measured.
 CROSSED_FROM = 3
 LEAST_CROSSED = 2**10
+
+#: The most samples of a window with weights that is averaged along all axes at once: they are read again and again, but
+#: through the caches, and nothing lies between two launches. Windows of `blur_pool` along three axes have no more. Not
+#: measured.
+MOST_AT_ONCE = 7**3
 
 #: Elements of a tile, and the most channels; and the most tiles that are worked on at a time: blocks of threads that
 #: fill a device, each with room for the nodes of one tile.
@@ -295,6 +301,11 @@ def kernels_of(plan, indices=False, counted=True, width=None, finds=False):
     out = f"skpool::{type_of(plan.dtype)}"
     if name == WEIGHTED_AVG.name:
         pixel = f"skpool::{type_of(plan.image_dtype)}"
+        if not counted and vectors_of(plan, columns) is not None:
+            if plan.samples <= MOST_AT_ONCE:
+                return Kernels("outer.cu", (f"skpool::average_outer<{pixel}, {out}, {columns}>",))
+            names = f"skpool::sum_rows<{pixel}, {columns}>", f"skpool::average_sums<{pixel}, {out}, {columns}>"
+            return Kernels("outer.cu", names)
         return Kernels("weights.cu", (f"skpool::weighted_average<{pixel}, {out}, {columns}>",))
     recipe = recipe_of(plan, indices)
     if recipe.order is not None:
@@ -447,13 +458,13 @@ def _kernel(file, names, number, device):
 
 AXIS = (
     *("length", "outputs", "taps", "stride", "step", "before", "after", "ignores"),
-    *("start", "sizes", "outside_before", "outside_after", "vector"),
+    *("start", "sizes", "outside_before", "outside_after"),
     *("image", "mask", "out", "places", "weights"),
 )
 PLAN = (
     *("outputs", "minimum", "omits", "raises", "taps", "taps_found", "part", "parts"),
     *("positions", "tile", "group", "channels"),
-    *("low", "high", "weight", "treats_apart", "apart", "fill", "constant"),
+    *("low", "high", "weight", "down", "across", "treats_apart", "apart", "fill", "constant"),
     *("first", "second", "divisor", "safe", "least"),
 )
 
@@ -566,6 +577,9 @@ def words_of(plan, indices, strides, raises=False, more=()):
         values |= {"taps": words.table(np.ravel_multi_index(taps, window)), "taps_found": len(taps[0])}
         if plan.is_weighted:
             values["weight"] = words.table(plan.taps.weight[taps])
+            vectors = vectors_of(plan, columns)
+            if vectors is not None:
+                values |= zip(("down", "across"), map(words.table, vectors), strict=True)
     if recipe.order is not None:
         values |= _values_of_order(words, plan, recipe)
     words.write(PLAN, 0, values | dict(more))
@@ -799,6 +813,15 @@ def _by_tiles(plan, kernels, launch, inputs, space, outputs):
     launch(0, min(tiles, MOST_BLOCKS) * THREADS, (*inputs, space, *outputs, np.int64(tiles)))
 
 
+def _by_axes(plan, kernels, launch, inputs, space, outputs):
+    """A thread for each element, and for each of the sums that lie between."""
+    if len(kernels.names) == 1:
+        launch(0, outputs[0].size, (*inputs, *outputs))
+        return
+    launch(0, _room_of_sums(plan, kernels), (*inputs, space, outputs[-1]))
+    launch(1, outputs[0].size, (*inputs, space, *outputs))
+
+
 def _no_room(plan, kernels):
     return 0
 
@@ -812,9 +835,14 @@ def _room_of_tiles(plan, kernels):
     return -(-(min(tiles, MOST_BLOCKS) * sizes["positions"] * sizes["group"] * kernels.each) // 8)
 
 
+def _room_of_sums(plan, kernels):
+    axis = plan.axes[columns_and_channels(plan)[0]]
+    return math.prod(plan.shape) // axis.outputs * axis.length if len(kernels.names) > 1 else 0
+
+
 #: By the file of a kernel; others have no workspace, and a thread for each element.
-LAUNCHERS = {"quads.cu": _by_quads, "parts.cu": _by_parts, "tiles.cu": _by_tiles}
-ROOMS = {"parts.cu": _room_of_parts, "tiles.cu": _room_of_tiles}
+LAUNCHERS = {"quads.cu": _by_quads, "parts.cu": _by_parts, "tiles.cu": _by_tiles, "outer.cu": _by_axes}
+ROOMS = {"parts.cu": _room_of_parts, "tiles.cu": _room_of_tiles, "outer.cu": _room_of_sums}
 
 
 def launch_kernel(file, names, device, number, threads, arguments):

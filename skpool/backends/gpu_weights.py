@@ -1,4 +1,4 @@
-"""Averages with weights that are an outer product, or with weights of pixels, on a GPU (cuda/weights.cu)."""
+"""Averages with weights of pixels on a GPU (cuda/weights.cu)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ import numpy as np
 from .. import windows
 from .cpu import columns_and_channels
 from .gpu import (
-    AXIS,
     MOST_BLOCKS,
     NOTHING,
-    PLAN,
     THREADS,
-    Words,
-    axis_values,
     empty,
     heed,
     kept_bytes,
     launch_kernel,
     type_of,
-    word_of,
     words_of,
     workspace,
 )
@@ -31,68 +26,6 @@ _FILE = "weights.cu"
 
 #: Words of the sums of a block of pixels, or of one of its columns.
 _SUMS = 3
-
-
-#: The most samples of a window that is averaged along all axes at once: they are read again and again, but through the
-#: caches, and nothing lies between two launches. Windows of `blur_pool` along three axes have no more. Not measured.
-MOST_AT_ONCE = 7**3
-
-
-def by_axes(vectors, cval, plan, image, *, mask=None, mask_strides=None, out=None, places=None, raises=False):
-    """Windows whose weights are an outer product, in one launch, or in two with the last axis in the second.
-
-    Parameters
-    ----------
-    vectors : sequence of ndarray
-        The weights along each spatial axis.
-    cval : number
-        The constant of the padding.
-    plan, image, out
-        As `gpu.run` takes them; the others are of no concern, as such windows have no mask.
-    """
-    if out is None:
-        out = empty(plan.shape, plan.dtype, image)
-    if not out.size:
-        return out
-    spatial = [a for a in range(len(plan.axes)) if a != plan.channel_axis]
-    vectors = dict(zip(spatial, vectors, strict=True))
-    with image.device:
-        if plan.samples > MOST_AT_ONCE:
-            last = spatial[-1]
-            axes = tuple(windows.whole(axis.length) if a == last else axis for a, axis in enumerate(plan.axes))
-            dtype = np.dtype(np.float64)
-            first = replace(plan, axes=axes, dtype=dtype, fill_value=dtype.type(np.nan))
-            between = empty(first.shape, dtype, image)
-            _average_by_axes(vectors | {last: None}, cval, first, image, between)
-            kept = zip(plan.axes, first.shape, strict=True)
-            axes = tuple(axis if a == last else windows.whole(length) for a, (axis, length) in enumerate(kept))
-            plan = replace(plan, axes=axes, image_dtype=dtype, cval=dtype.type(cval))
-            image, vectors = between, {last: vectors[last]}
-        _average_by_axes(vectors, cval, plan, image, out)
-    return out
-
-
-def _average_by_axes(vectors, cval, plan, image, out):
-    device = image.device.id
-    words = Words(len(PLAN) + len(AXIS) * len(plan.axes))
-    for a, axis in enumerate(plan.axes):
-        fields = axis_values(words, axis, {"image": image.strides[a], "out": out.strides[a]})
-        if vectors.get(a) is not None:
-            (taps,) = np.nonzero(vectors[a])
-            fields["vector"] = words.table([len(taps), *taps])
-            words.table(vectors[a][taps])
-        words.write(AXIS, len(PLAN) + len(AXIS) * a, fields)
-    values = {"outputs": math.prod(plan.shape), "minimum": 1, "fill": word_of(plan.fill_value, plan.dtype)}
-    values |= {"constant": word_of(plan.cval, plan.image_dtype), "first": float(cval)}
-    words.write(PLAN, 0, values | {"part": min(a for a, vector in vectors.items() if vector is not None)})
-    table = kept_bytes(words.array().tobytes(), device).ready()
-    launch_kernel(_FILE, names_by_axes(plan), device, 0, out.size, (image, out, table))
-
-
-def names_by_axes(plan):
-    """The kernel for pixels and results of some types."""
-    types = f"skpool::{type_of(plan.image_dtype)}, skpool::{type_of(plan.dtype)}"
-    return (f"skpool::average_by_axes<{types}, {len(plan.axes)}>",)
 
 
 def windowed(weights, name, cval, plan, image, *, mask=None, mask_strides=None, out=None, places=None, raises=False):

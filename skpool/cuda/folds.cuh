@@ -92,22 +92,6 @@ template <class R> DEVICE typename R::State lifted(const R& reduction, const Sam
     return reduction.lift(sample);
 }
 
-// --- sums of weighted samples
-
-// Weighted sums as the CPU adds them up, four terms at a time.
-struct Fours {
-    double total, four;
-    int64 count;
-
-    DEVICE Fours() : total(0), four(0), count(0) {}
-    DEVICE void add(double weighed) {
-        if (count > 0 && count % 4 == 0) close();
-        four = count % 4 ? four + weighed : weighed;
-        count++;
-    }
-    DEVICE void close() { total = count > 4 ? total + four : four; }
-};
-
 // --- powers beyond the range of float64
 
 // Means of powers are homogeneous: samples scaled by a power of two, which changes no digit, give scaled results. A

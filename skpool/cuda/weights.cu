@@ -2,32 +2,9 @@
 //
 // Bytes moved per element of the result are those of a fold (pool.cu), and those of its pixels' weights, where these have
 // some; weights of taps are read by all threads alike.
-#include "folds.cuh"
+#include "weighing.cuh"
 
 namespace skpool {
-
-// The average of what is added to it: sums of windows of which all counts are added up otherwise than others.
-struct Weighing {
-    Fours whole;
-    double total, norm;
-    int64 count;
-
-    DEVICE Weighing() : total(0), norm(0), count(0) {}
-    DEVICE void add(double value, double weight) {
-        double weighed = weight * value;
-        whole.add(weighed);
-        total += weighed;
-        norm += weight;
-        count++;
-    }
-    DEVICE double average(int64 taps, bool masked) {
-        if (count == taps && !masked) {
-            whole.close();
-            total = whole.total;
-        }
-        return total / norm;
-    }
-};
 
 template <class Pixel, class Out, int Leading>
 __global__ void weighted_average(
@@ -45,55 +22,6 @@ __global__ void weighted_average(
         }
         double value = weighing.average(plan.taps_found, window.masked());
         write<Out>(plan, out + window.out, value, weighing.count);
-    }
-}
-
-// --- weights that are an outer product: axis after axis, the first one innermost, in one launch or in two
-//
-// Between two launches lie 8 bytes for each sample along the last axis, written once and read through the caches.
-
-template <class Pixel, int Axes> struct Product {
-    const Plan& plan;
-    Run runs[Axes];
-
-    // The average along axis A of those along the axes before it; `count` tells how many it is of.
-    template <int A> DEVICE double along(const char* place, int64& count) const {
-        if constexpr (A < 0) {
-            return (double) Stored<Pixel>::read(*(const Pixel*) place);
-        } else {
-            const Axis& axis = plan.axes[A];
-            if (!axis.vector) return along<A - 1>(place + runs[A].start * axis.image, count);
-            const int64* vector = plan.table(axis.vector);
-            int64 taps = vector[0], within;
-            Weighing weighing;
-            for (int64 t = 0; t < taps; t++) {
-                int64 source = source_of(plan, axis, runs[A].start + vector[1 + t] * axis.step);
-                if (source == ABSENT) continue;
-                // Axis by axis the padding of the first one has pixels, and that of others float64.
-                double value = A == plan.part ? (double) Stored<Pixel>::read(from_word<Pixel>(plan.constant)) : plan.first;
-                if (source >= 0) value = along<A - 1>(place + source * axis.image, within);
-                weighing.add(value, plan.number(axis.vector, 1 + taps + t));
-            }
-            count = weighing.count;
-            return weighing.average(taps, false);
-        }
-    }
-};
-
-template <class Pixel, class Out, int Axes>
-__global__ void average_by_axes(const char* image, char* out, const Plan* words) {
-    const Plan& plan = *words;
-    for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
-        Product<Pixel, Axes> product = {plan};
-        int64 rest = i, at, place = 0, count = 0;
-#pragma unroll
-        for (int a = Axes - 1; a >= 0; a--) {
-            rest = divided(rest, plan.axes[a].outputs, &at);
-            product.runs[a].find(plan, plan.axes[a], at);
-            place += at * plan.axes[a].out;
-        }
-        double value = product.template along<Axes - 1>(image, count);
-        write<Out>(plan, out + place, value, count);
     }
 }
 
@@ -120,6 +48,19 @@ template <class Pixel, class Weight, int Leading> DEVICE void look_at_pixels(con
     }
 }
 
+// What a sample adds to the weights of its window, and to the weighted samples: `constant` is that of the padding.
+struct Share {
+    template <class Row> DEVICE double operator()(const Sample<Row>& sample) const {
+        return sample.counts ? sample.weight : 0.0;
+    }
+};
+struct Portion {
+    double constant;
+    template <class Row> DEVICE double operator()(const Sample<Row>& sample) const {
+        return sample.counts ? (sample.index < 0 ? constant : (double) sample.value) * sample.weight : 0.0;
+    }
+};
+
 // The average of weighted pixels by that of their weights, both by the weights of taps; `first` is the constant of the
 // padding, whose weight is 1.
 template <class Pixel, class Weight, class Out, int Leading>
@@ -133,17 +74,17 @@ __global__ void average_of_weighted(
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < plan.outputs; i += (int64) gridDim.x * blockDim.x) {
         Window<Pixel, Leading, Weight> window(plan, input, i);
         Weighing values, shares;
+        Portion portion = {plan.first};
         int64 count = 0;
         for (int64 t = 0; t < plan.taps_found; t++) {
             Sample<typename Stored<Pixel>::row> sample = window.sample_at(taps[t]);
             if (!sample.exists) continue;
-            double weight = plan.number(plan.weight, t), share = sample.counts ? sample.weight : 0.0;
-            double value = sample.index < 0 ? plan.first : (double) sample.value;
-            values.add(sample.counts ? value * share : 0.0, weight);
-            shares.add(share, weight);
+            values.add(portion(sample), plan.number(plan.weight, t));
+            shares.add(Share()(sample), plan.number(plan.weight, t));
             count += sample.counts;
         }
         double value = values.average(plan.taps_found, false) / shares.average(plan.taps_found, false);
+        if (plan.down) value = average_along(window, portion, 0) / average_along(window, Share(), 0);
         write<Out>(plan, out + window.out, value, count);
     }
 }

@@ -17,7 +17,6 @@ struct Axis {
     int64 start, sizes;             // tables, of windows that are not evenly spaced: first sample, and how many
     int64 outside_before;           // tables of what positions -1, -2, ... hold,
     int64 outside_after;            // and positions length, length + 1, ...
-    int64 vector;                   // table of how many taps have a weight along the axis, which, and the weights
     int64 image, mask, out, places, weights; // bytes from one element to the next
 };
 
@@ -32,6 +31,7 @@ struct Plan {
     int64 tile, group;              // of windows in tiles: columns of the result, and channels
     int64 channels;                 // number of the last axis
     int64 low, high, weight;        // tables of ranks and weights by count
+    int64 down, across;             // tables of weights of rows and columns whose outer product those of taps are
     int64 treats_apart;             // `apart` is a sample that is treated apart
     uint64 apart;
     uint64 fill, constant;          // the fill value and the constant of the padding, as they lie in memory
@@ -169,6 +169,7 @@ template <class Pixel, int Leading, class Weight = Unweighted> struct Window {
     DEVICE void move(int64 positions) { runs[Leading].start += positions; }
 
     DEVICE const Run& columns() const { return runs[Leading]; }
+    DEVICE const Axis& axis() const { return plan.axes[Leading]; }
 
     DEVICE void add(Line& line, int a, int64 tap, int64& scale, int64& place_scale) const {
         const Axis& axis = plan.axes[a];

@@ -11,6 +11,7 @@ from libc.string cimport memset
 
 cdef enum:
     MOST_IN_CHAIN = 6               # states
+    MOST_WEIGHED = 8                # rows of one weighted sum
     MOST_IN_NETWORK = 256           # samples of a window that are sorted together with others
 
 cdef struct Steps:
@@ -209,11 +210,14 @@ ctypedef void (*select_t)(
     const void* replacement,
 ) noexcept nogil
 
-# state = the weighted sum of `count` (1 to 4) rows, or what else a function makes of weights and rows; if it `adds`,
-# with the state before.
+# state = the weighted sum of `count` (1 to MOST_WEIGHED) rows, or what else a function makes of weights and rows; if it
+# `adds`, with the state before.
 ctypedef void (*weigh_t)(
-    double* state, const void** rows, const double* weights, Py_ssize_t count, bint adds, Py_ssize_t n,
+    void* state, const void** rows, const double* weights, Py_ssize_t count, bint adds, Py_ssize_t n,
 ) noexcept nogil
+
+# The averages of weighted sums: `norm` is that of the weights.
+ctypedef void (*normalise_t)(void* out, const void* totals, double norm, Py_ssize_t n) noexcept nogil
 
 # `fill` wherever fewer than `minimum` samples counted.
 ctypedef void (*blank_t)(

@@ -13,7 +13,7 @@ from grid import FOLDED, SORTED
 from plans import required
 
 import skpool
-from skpool.backends import gpu, gpu_labels, gpu_weights
+from skpool.backends import gpu, gpu_labels
 from skpool.boxes import POOL_REDUCTIONS
 from skpool.reductions import REDUCTIONS
 
@@ -138,7 +138,7 @@ def test_other_calls_take_two_launches_at_most(name, log):
 def test_volumes_with_weights_take_two_launches(log):
     for shape in ((3, 5, 9), (9, 10, 11)):
         again(log, skpool.weighted_avg_pool, ones(shape=(12, 13, 14)), np.full(shape, 2))
-        launches = 1 if np.prod(shape) <= gpu_weights.MOST_AT_ONCE else 2
+        launches = 1 if np.prod(shape) <= gpu.MOST_AT_ONCE else 2
         assert (len(log.launches), log.allocations) == (launches, launches)
 
 

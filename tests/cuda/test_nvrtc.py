@@ -95,9 +95,12 @@ def _weights(dtypes):
         plan = make_plan((8, 8), dtype, "avg", layout)
         kernels = gpu.kernels_of(plan)
         yield kernels.file, kernels.names
-        yield kernels.file, gpu_weights.names_by_axes(plan)
         yield kernels.file, gpu_weights.names_of_windowed(plan, dtype)
         yield kernels.file, gpu_weights.names_of_whole(plan, np.dtype("float64"))
+        for side in (2, 20):
+            layout = Sliding(None, 2, 0, 1, True, "ignore", None, Taps.of_weights(np.ones((side, side))))
+            kernels = gpu.kernels_of(make_plan((40, 40), dtype, "avg", layout), counted=False)
+            yield kernels.file, kernels.names
 
 
 def _unpooling(dtypes):

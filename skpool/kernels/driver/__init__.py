@@ -13,6 +13,7 @@ It knows bytes, tables of windows and tables of functions (table.pxd), but no nu
     scratch   the memory that a thread works in
     shared    as `down`, where windows are tall and overlap
     samples   an item, where windows are sorted or have a footprint: by their samples one by one
+    weights   an item, where windows have weights that are an outer product
     parts     an item, where a window is cut: a part of its rows x a piece of its columns; a state row is left behind
 
 Windows are cut where outputs are too few to keep the threads busy, or too wide for their scratch: global pooling is

@@ -4,7 +4,7 @@ from skpool.kernels.driver.axes cimport Axis
 from skpool.kernels.shelf cimport ALIGNMENT, divided_up
 from skpool.kernels.table cimport (
     Kernel, Parameters, Slide, Tile, beside_t, blank_t, compact_t, convert_t, finish_places_t, finish_t, keys_t,
-    lanes_t, load_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t,
+    lanes_t, load_t, normalise_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t, weigh_t,
 )
 
 cdef enum:
@@ -62,6 +62,15 @@ cdef struct Recipe:
     Tile tile
     Py_ssize_t laid                 # rows that are needed at once
     Py_ssize_t room_each            # more bytes for each element of a row
+    # Windows whose weights are an outer product: of those of their rows, through all leading axes, and of their columns.
+    weigh_t weigh_rows              # NULL: windows are others
+    weigh_t weigh_totals
+    normalise_t normalise
+    compact_t compact_totals
+    Py_ssize_t total_width          # bytes of a weighted sum
+    const double* row_weights
+    const double* column_weights
+    Py_ssize_t most_columns         # of a window that have weights
     load_t load
     load_t load_mask
     keys_t keys                     # what makes integers of floats, or NULL
@@ -195,6 +204,9 @@ cdef struct Scratch:
     int64_t* picks
     char* room
     char* tiled                     # results of tiles
+    char* totals                    # weighted sums of rows,
+    char* parted                    # the same, those a stride apart side by side,
+    char* sums                      # and of their columns
     int64_t* flat                   # of each place in the window, the index if the window began at column 0
     Parameters parameters           # this thread's copy, in which a finish may leave word
     Py_ssize_t output[MOST_AXES]    # which output row it is

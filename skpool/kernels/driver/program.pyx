@@ -5,18 +5,19 @@ from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from skpool.kernels.driver.axes cimport ABSENT, CONSTANT, Axis, columns_under
+from skpool.kernels.driver.axes cimport ABSENT, CONSTANT, Axis, columns_under, find_taps
 from skpool.kernels.driver.call cimport (
     BLOCK, LEAST_PIECE, LONG_COLUMN, MOST_WIDTHS, Call, Lane, Layout, Parts, Recipe, Scratch, View, bits_of,
 )
 from skpool.kernels.driver.parts cimport part_bytes, work_on_joined, work_on_part, work_on_whole
 from skpool.kernels.driver.samples cimport work_on_samples
 from skpool.kernels.driver.scratch cimport SCRATCH, begin, lay_out
+from skpool.kernels.driver.weights cimport work_on_weights
 from skpool.kernels.driver.windows cimport work
 from skpool.kernels.shelf cimport ALIGNMENT, divided_up, first_row
 from skpool.kernels.table cimport (
     Kernel, Order, Steps, beside_t, blank_t, compact_t, convert_t, finish_places_t, finish_t, keys_t, lanes_t, load_t,
-    pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t,
+    normalise_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t, weigh_t,
 )
 
 cdef extern from * nogil:
@@ -142,15 +143,18 @@ cdef class Program:
     samples : dict or None
         Windows by their samples: ``rows`` and ``columns`` of the taps, ``room``, and where samples are sorted what
         `Order` has.
+    weights : dict or None
+        Windows with weights that are an outer product: those of ``rows`` and ``columns``, the ``width`` of totals, and
+        the addresses of functions by their name in `Recipe`.
     """
     cdef Recipe recipe
-    cdef object tables              # of `parameters` and `samples`: the recipe points into them
+    cdef object tables              # of `parameters`, `samples` and `weights`: the recipe points into them
     cdef bint has_channels
     cdef Py_ssize_t pixels          # of the image
     cdef Py_ssize_t outputs         # of the result
     cdef Layout layouts[2]          # by whether rows are used where they lie
 
-    def __cinit__(self, axes, inner, settings, functions, parameters, constants, samples=None):
+    def __cinit__(self, axes, inner, settings, functions, parameters, constants, samples=None, weights=None):
         cdef Recipe* recipe = &self.recipe
         cdef Py_ssize_t a
         memset(recipe, 0, sizeof(Recipe))
@@ -202,13 +206,15 @@ cdef class Program:
         recipe.parameters.first, recipe.parameters.second = parameters[0], parameters[1]
         recipe.parameters.divisor, recipe.parameters.minimum = parameters[2], parameters[3]
         recipe.parameters.weights = <const double*> address(parameters[4])
-        self.tables = parameters, samples
+        self.tables = parameters, samples, weights
         neutral, constant, fill = constants
         memcpy(recipe.neutral, <const char*> neutral, len(neutral))
         memcpy(recipe.constant, <const char*> constant, len(constant))
         memcpy(recipe.fill, <const char*> fill, len(fill))
         if samples is not None:
             self.take_samples(samples, functions)
+        if weights is not None:
+            self.take_weights(weights, functions["compact"])
         self.find_shared_levels()
         # A pass over rows of scratch costs less than two more: 5/1 to 7/7 take 0.6 to 0.95 of the time.
         recipe.completes = (
@@ -276,6 +282,27 @@ cdef class Program:
         order.has_value = samples["value"] is not None
         if order.has_value:
             memcpy(order.value, <const char*> samples["value"], len(samples["value"]))
+        return 0
+
+    cdef int take_weights(self, weights, compact) except -1:
+        cdef Recipe* recipe = &self.recipe
+        cdef const Axis* axis = &recipe.axes[recipe.leading]
+        cdef Py_ssize_t j, t, first, stop, used
+        recipe.row_weights = <const double*> address(weights["rows"])
+        recipe.column_weights = <const double*> address(weights["columns"])
+        recipe.total_width = weights["width"]
+        recipe.weigh_rows = <weigh_t> <size_t> weights["weigh_rows"]
+        recipe.weigh_totals = <weigh_t> <size_t> weights["weigh_totals"]
+        recipe.normalise = <normalise_t> <size_t> weights["normalise"]
+        recipe.compact_totals = <compact_t> <size_t> compact[recipe.total_width]
+        recipe.least_columns = axis.taps
+        for j in range(axis.outputs):
+            find_taps(axis, j, &first, &stop)
+            used = 0
+            for t in range(first, stop):
+                used = used + (recipe.column_weights[t] != 0)
+            recipe.least_columns = min(recipe.least_columns, used)
+            recipe.most_columns = max(recipe.most_columns, used)
         return 0
 
     cdef int take_axis(self, Axis* axis, table) except -1:
@@ -405,6 +432,8 @@ cdef class Program:
         cdef step_t step = work
         if recipe.taps:
             step = work_on_samples
+        elif recipe.weigh_rows != NULL:
+            step = work_on_weights
         self.find_access(call)
         call.out_in_place = self.lies_in_rows(&call.out, recipe.out_width)
         # Worth it where the result is too large for the caches and about as large as the image: by two threads, maxima

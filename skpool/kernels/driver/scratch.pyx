@@ -68,6 +68,17 @@ cdef void place_lanes(Scratch* scratch, const Call* call, Shelf* shelf) noexcept
         scratch.picks = <int64_t*> taken(shelf, gathered * sizeof(int64_t))
 
 
+cdef void place_sums(Scratch* scratch, const Call* call, Shelf* shelf) noexcept nogil:
+    """What windows with weights need; columns that lie a stride apart are brought together."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t parts = min(axis.stride, (axis.taps - 1) * axis.step + 1)
+    scratch.totals = <char*> taken(shelf, call.layout.pitch * recipe.total_width)
+    scratch.sums = <char*> taken(shelf, call.layout.pitch * recipe.total_width)
+    if axis.start == NULL and axis.stride > 1:
+        scratch.parted = <char*> taken(shelf, parts * picked_pitch(call) * recipe.total_width)
+
+
 cdef void place_scratch(Scratch* scratch, const Call* call, Shelf* shelf) noexcept nogil:
     """Lay out a thread's scratch."""
     cdef const Recipe* recipe = call.recipe
@@ -91,6 +102,8 @@ cdef void place_scratch(Scratch* scratch, const Call* call, Shelf* shelf) noexce
         scratch.absent = <char*> taken(shelf, call.layout.pitch * recipe.row_width)
     if recipe.taps:
         place_lanes(scratch, call, shelf)
+    if recipe.weigh_rows != NULL:
+        place_sums(scratch, call, shelf)
     scratch.counts = <double*> taken(shelf, call.layout.pitch * sizeof(double))
     scratch.natural = <char*> taken(shelf, call.layout.pitch * recipe.natural_width)
     scratch.wide = <char*> taken(shelf, call.layout.pitch * 8)
