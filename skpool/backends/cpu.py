@@ -24,7 +24,7 @@ from ..windows import ABSENT, CONSTANT, Sliding
 from .networks import NOTHING, program
 from .order import ORDERS, Order, key_of, order_of
 from .tiles import Tile, tile_program
-from .weighing import TOTALS, total_of, vectors_of
+from .weighing import TOTALS, total_of, vectors_of, weights_of
 
 _MODULES = ("common", "extrema", "sums", "mapped", "order", "histogram", "tiles", "weighted")
 
@@ -571,8 +571,8 @@ def _program_for(axes, channels, plan, masked, indices):
     quad, quad_picks = _quad(plan, recipe) if plain else (0, False)
     value, weights = _value(axes, plan, recipe, plain and not omits)
     if plan.is_weighted and not weighing:
-        weights = plan.taps.weight[tuple(ordered_taps(plan).T)]
-    lanes, sort = _lanes(plan, recipe, samples)
+        weights = weights_of(plan, ordered_taps(plan))
+    lanes, sort = _lanes(plan, recipe, samples, weights)
     wide = plan.samples > MOST_IN_32_BITS
     return driver.Program(
         axes,
@@ -651,13 +651,13 @@ def _largest(dtype):
     return _bytes(np.iinfo(dtype).max, dtype)
 
 
-def _lanes(plan, recipe, samples):
+def _lanes(plan, recipe, samples, weights):
     """The function that makes results of samples, and the one that it hands sorted samples to."""
     finishes, rows = _FUNCTIONS.finishes, recipe.rows.name
     if samples is None:
         return 0, 0
     if plan.is_weighted:
-        return finishes["lanes", "weighted_avg", rows], 0
+        return finishes["weighted", total_of(recipe.rows, [weights]), rows], 0
     if recipe.order is None:
         return 0, 0
     sort = finishes["sorted", recipe.order.finish, rows, recipe.order.result] if recipe.order.finish else 0

@@ -34,7 +34,7 @@ from .cpu import (
     scale_step,
 )
 from .order import ORDERS
-from .weighing import vectors_of
+from .weighing import vectors_of, weights_of
 
 SOURCES = Path(__file__).parents[1] / "cuda"
 
@@ -573,10 +573,10 @@ def words_of(plan, indices, strides, raises=False, more=()):
         values |= tiling(plan)[1]
     if plan.taps is not None or plan.nearest_first:
         window = tuple(axis.most_taps for axis in axes)
-        taps = tuple(ordered_taps(plan).T)
-        values |= {"taps": words.table(np.ravel_multi_index(taps, window)), "taps_found": len(taps[0])}
+        taps = ordered_taps(plan)
+        values |= {"taps": words.table(np.ravel_multi_index(tuple(taps.T), window)), "taps_found": len(taps)}
         if plan.is_weighted:
-            values["weight"] = words.table(plan.taps.weight[taps])
+            values["weight"] = words.table(weights_of(plan, taps))
             vectors = vectors_of(plan, columns)
             if vectors is not None:
                 values |= zip(("down", "across"), map(words.table, vectors), strict=True)

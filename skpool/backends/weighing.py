@@ -1,4 +1,4 @@
-"""Windows whose weights are an outer product: in which numbers their rows, and then their columns, are added up."""
+"""Windows with weights: what these are for the kernels, and in which numbers their samples are added up."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import functools
 import math
 
 import numpy as np
+
+from ..windows import whole_weights
 
 #: Totals of pixels of at most so many bytes, by how they are read: exact while they stay within bounds, those of the
 #: most in a register first. Others are float64.
@@ -37,8 +39,15 @@ def vectors_of(plan, columns):
     return rows.ravel(), np.ascontiguousarray(vectors[columns])
 
 
+def weights_of(plan, taps):
+    """Weights of taps, given by their places, a row each: whole if multiples of them are, which average alike."""
+    weights = plan.taps.weight[tuple(taps.T)]
+    whole = whole_weights(weights)
+    return weights if whole is None else np.array(whole, np.float64)
+
+
 def total_of(rows, vectors):
-    """Which of `TOTALS` holds sums of rows of a type with such weights, as `vectors_of` gives them."""
+    """Which of `TOTALS` holds sums of rows of a type, with weights that are the outer product of some vectors."""
     if rows.kind in "iu" and all((vector == np.rint(vector)).all() for vector in vectors):
         pixels = np.iinfo(rows)
         most = max(pixels.max, -pixels.min) * math.prod(float(abs(vector).sum()) for vector in vectors)

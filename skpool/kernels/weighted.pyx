@@ -230,26 +230,42 @@ cdef void add_weighted(
         norm[i] = norm[i] + (weight if valid[i] else 0.0)
 
 
+cdef inline void weigh_piece(
+    summed* totals, const pixel** samples, const double* weights, Py_ssize_t taps, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Weighted sums of `n` elements, from element `first` on."""
+    cdef const pixel* rows[MOST_WEIGHED]
+    cdef Py_ssize_t t = 0, count, i
+    while t < taps:
+        count = min(taps - t, <Py_ssize_t> MOST_WEIGHED)
+        for i in range(count):
+            rows[i] = samples[t + i] + first
+        if sizeof(summed) == 2:
+            weigh(<uint16_t*> totals, rows, weights + t, count, t > 0, n)
+        elif sizeof(summed) == 4:
+            weigh(<float*> totals, rows, weights + t, count, t > 0, n)
+        else:
+            weigh(<double*> totals, rows, weights + t, count, t > 0, n)
+        t = t + count
+
+
 cdef void weighted_average(
     double* out, double* counts, const pixel** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
-    void* room, const Parameters* parameters,
+    void* room, const Parameters* parameters, const summed* example,
 ) noexcept nogil:
     """The sum of weights times samples by that of the weights, over the samples that count."""
     cdef const double* weights = parameters.weights
     cdef double* norm = <double*> room
     cdef double sum_of_weights = 0
     cdef Py_ssize_t first, t, i, m
-    if counts == NULL:
-        t = 0
-        while t < taps:
-            weigh(out, samples + t, weights + t, min(taps - t, <Py_ssize_t> MOST_WEIGHED), t > 0, n)
-            t = t + MOST_WEIGHED
-        for t in range(taps):
-            sum_of_weights = sum_of_weights + weights[t]
-        normalise(out, out, sum_of_weights, n)
-        return
+    for t in range(taps):
+        sum_of_weights = sum_of_weights + weights[t]
     for first in range(0, n, 1024):
         m = min(n - first, <Py_ssize_t> 1024)
+        if counts == NULL:
+            weigh_piece(<summed*> room, samples, weights, taps, first, m)
+            normalise(out + first, <summed*> room, sum_of_weights, m)
+            continue
         for i in range(m):
             out[first + i] = counts[first + i] = norm[i] = 0
         for t in range(taps):
@@ -260,8 +276,36 @@ cdef void weighted_average(
             out[first + i] = out[first + i] / norm[i]
 
 
+cdef void average_in_float64(
+    double* out, double* counts, const pixel** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    void* room, const Parameters* parameters,
+) noexcept nogil:
+    weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const double*> NULL)
+
+
+cdef void average_in_float32(
+    double* out, double* counts, const whole** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    void* room, const Parameters* parameters,
+) noexcept nogil:
+    weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const float*> NULL)
+
+
+cdef void average_unsigned(
+    double* out, double* counts, const whole** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    void* room, const Parameters* parameters,
+) noexcept nogil:
+    weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const uint16_t*> NULL)
+
+
+cdef void average_signed(
+    double* out, double* counts, const whole** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    void* room, const Parameters* parameters,
+) noexcept nogil:
+    weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const int16_t*> NULL)
+
+
 cdef void add(dict table, str dtype, const pixel* example):
-    table["lanes", "weighted_avg", dtype] = <size_t> weighted_average[pixel]
+    table["weighted", "float64", dtype] = <size_t> average_in_float64[pixel]
     table["weigh", dtype, "float64"] = <size_t> weigh[double, pixel]
     table["product", dtype, "float64"] = <size_t> highest_product[pixel]
 
@@ -270,10 +314,13 @@ cdef void add_whole(dict table, str dtype, const whole* example):
     """Of pixels of few bits, whose weighted sums may be exact in few bits, too."""
     table["weigh", dtype, "float32"] = <size_t> weigh[float, whole]
     table["normalised", "float32", dtype] = <size_t> normalise[whole, float]
+    table["weighted", "float32", dtype] = <size_t> average_in_float32[whole]
     if sizeof(whole) == 1:
         table["weigh", dtype, "16 bits"] = <size_t> weigh[uint16_t, whole]
         table["normalised", "unsigned 16 bits", dtype] = <size_t> normalise[whole, uint16_t]
         table["normalised", "signed 16 bits", dtype] = <size_t> normalise[whole, int16_t]
+        table["weighted", "unsigned 16 bits", dtype] = <size_t> average_unsigned[whole]
+        table["weighted", "signed 16 bits", dtype] = <size_t> average_signed[whole]
 
 
 cdef void add_norms(dict table, str dtype, const real* example):
@@ -309,5 +356,5 @@ def tables():
 
 
 def room():
-    """Bytes of scratch for a weighted average: the norms of 1024 elements, which stay in the first-level cache."""
+    """Bytes of scratch for a weighted average: the totals or norms of 1024 elements, which stay in the first-level cache."""
     return 1024 * sizeof(double)
