@@ -148,7 +148,7 @@ cdef inline whole nearest_of_double(double value, const whole* example) noexcept
 
 
 cdef void normalise(natural* out, const summed* totals, double norm, Py_ssize_t n) noexcept nogil:
-    """Totals by the sum of their weights. Totals of less than 64 bits are whole, and so is their norm: see `weighing`."""
+    """Totals by the sum of their weights. Those of less than 64 bits are whole, and their norm: see `weighing`."""
     cdef double exact = exact_reciprocal(norm)
     cdef float scale = <float> exact
     cdef Py_ssize_t i
@@ -356,5 +356,5 @@ def tables():
 
 
 def room():
-    """Bytes of scratch for a weighted average: the totals or norms of 1024 elements, which stay in the first-level cache."""
+    """Bytes of scratch for a weighted average: totals or norms of 1024 elements, which stay in the first cache."""
     return 1024 * sizeof(double)

@@ -62,7 +62,7 @@ cdef struct Recipe:
     Tile tile
     Py_ssize_t laid                 # rows that are needed at once
     Py_ssize_t room_each            # more bytes for each element of a row
-    # Windows whose weights are an outer product: of those of their rows, through all leading axes, and of their columns.
+    # Windows whose weights are an outer product of those of their rows, through all leading axes, and their columns.
     weigh_t weigh_rows              # NULL: windows are others
     weigh_t weigh_totals
     normalise_t normalise
