@@ -161,10 +161,9 @@ def blur_pool(
             if is_counting:
                 mask = pool(array, max_window, "count", **common) > 0
             array = pool(array, max_window, "max", **common)
-    weights = functools.reduce(np.multiply.outer, [[math.comb(size - 1, tap) for tap in range(size)]] * spatial, 1)
     return weighted_avg_pool(
         np.ma.MaskedArray(array, ~mask) if masked_array else array,
-        np.asarray(weights),
+        _binomial(size, spatial),
         stride=stride,
         padding=[((size - 1) // 2, size // 2)] * spatial,
         ceil_mode=False,
@@ -179,6 +178,12 @@ def blur_pool(
         out=out,
         workers=workers,
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _binomial(size, axes):
+    """The weights of a window."""
+    return np.asarray(functools.reduce(np.multiply.outer, [[math.comb(size - 1, tap) for tap in range(size)]] * axes, 1))
 
 
 # --- documentation
