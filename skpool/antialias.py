@@ -183,7 +183,8 @@ def blur_pool(
 @functools.lru_cache(maxsize=64)
 def _binomial(size, axes):
     """The weights of a window."""
-    return np.asarray(functools.reduce(np.multiply.outer, [[math.comb(size - 1, tap) for tap in range(size)]] * axes, 1))
+    line = [math.comb(size - 1, tap) for tap in range(size)]
+    return np.asarray(functools.reduce(np.multiply.outer, [line] * axes, 1))
 
 
 # --- documentation
