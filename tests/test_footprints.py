@@ -181,6 +181,23 @@ def test_scipy(reduction, mode, dtype):
         np.testing.assert_allclose(pooled, filtered[::rows, ::columns], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("stride", [1, 2, (1, 3)])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize("radius", [5, 8])
+def test_footprints_of_few_runs(radius, dtype, stride):
+    """Run by run or tap by tap: the latter where a mask, which hides nothing, may leave samples out."""
+    image = np.random.default_rng(radius).integers(0, 99, (40, 3 * radius, 90)).astype(dtype)
+    image = image * np.where(image % 2, 1, -1).astype(dtype) if dtype != "uint8" else image
+    for footprint, mode in itertools.product(
+        (disk(2, radius), ring(2, radius), disk(2, radius)[:, ::3]), PADDING_MODES
+    ):
+        arguments = {"footprint": footprint, "stride": stride, "padding": 3, "mode": mode, "channel_axis": 1}
+        for reduction in ("max", "min", "range", "avg", "sum", "count"):
+            pooled = skpool.pool(image, reduction=reduction, **arguments)
+            expected = skpool.pool(image, reduction=reduction, mask=np.ones(image.shape, bool), **arguments)
+            np.testing.assert_array_equal(pooled, expected)
+
+
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize("name", ["disk", "cross", "ring", "diagonal"])
 def test_filters_of_scipy(name, ndim):

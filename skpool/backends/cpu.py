@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import itertools
 import math
 import os
 from dataclasses import dataclass, replace
@@ -424,6 +425,7 @@ def _samples(plan, recipe, masked):
         **_programs(tasks, recipe.rows.name),
         **_beside(plan, order, tasks.get("whole"), recipe.rows.name),
         "value": None if order.value is None else bytes_of_row(order.value, recipe, plan),
+        **_runs(plan, recipe, window[columns]),
     }
     samples["room"] = max(_order.room(len(taps), recipe.rows.itemsize, samples), _weights.room())
     samples["room_each"] = 0
@@ -441,6 +443,31 @@ def _samples(plan, recipe, masked):
         samples["room"] = max(samples["room"], room)
         samples["room_each"] = max(samples["room_each"], room_each)
     return samples
+
+
+def _runs(plan, recipe, across):
+    """The runs of a footprint's rows, as `driver.Program` takes them; none where taps one by one cost less.
+
+    A run is so many columns from one on, and the rows in which these are taps that have others beside them.
+    """
+    runs = {}
+    if recipe.order is None and recipe.places is None and not plan.is_weighted:
+        window = tuple(axis.most_taps for axis in plan.axes)
+        rows = plan.taps.is_tap[tuple(map(slice, window))].reshape(-1, across)
+        bounds = np.diff(np.pad(rows, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+        begins, ends = np.argwhere(bounds == 1), np.argwhere(bounds == -1)
+        for (row, begin), (_, end) in zip(begins.tolist(), ends.tolist(), strict=True):
+            runs.setdefault((begin, end - begin), []).append(row)
+        passes = sum(len(rows) + 2 * length.bit_length() for (_, length), rows in runs.items())
+        if 2 * passes > plan.samples:
+            runs = {}
+    tables = {
+        "run_columns": [begin for begin, _ in runs],
+        "run_lengths": [length for _, length in runs],
+        "run_stops": np.cumsum([len(rows) for rows in runs.values()]),
+        "run_rows": [*itertools.chain(*runs.values())],
+    }
+    return {name: np.array(table, np.int64) for name, table in tables.items()}
 
 
 def _tile(plan, order, rows):

@@ -53,6 +53,12 @@ cdef struct Recipe:
     Py_ssize_t taps
     int64_t* tap_rows               # the row of the window that each lies in,
     int64_t* tap_columns            # and its column
+    # Footprints that consist of few runs: rows of a window whose taps are the same columns.
+    Py_ssize_t runs_found           # 0: there are none, or samples are folded one by one
+    const int64_t* run_columns      # where each begins,
+    const int64_t* run_lengths      # its columns,
+    const int64_t* run_stops        # and how many of the rows are those of it and of the runs before
+    const int64_t* run_rows
     Py_ssize_t room                 # bytes that `lanes` works in
     lanes_t lanes                   # NULL: samples are folded
     slide_t slides                  # NULL: windows are looked at one row of outputs at a time

@@ -242,6 +242,12 @@ cdef class Program:
         recipe.taps = len(samples["rows"])
         recipe.tap_rows = copied(samples["rows"])
         recipe.tap_columns = copied(samples["columns"])
+        if recipe.value.kernel.repeats or recipe.value.kernel.unfold != NULL:      # any order is as good
+            recipe.runs_found = len(samples["run_stops"])
+        recipe.run_columns = <const int64_t*> address(samples["run_columns"])
+        recipe.run_lengths = <const int64_t*> address(samples["run_lengths"])
+        recipe.run_stops = <const int64_t*> address(samples["run_stops"])
+        recipe.run_rows = <const int64_t*> address(samples["run_rows"])
         recipe.room = samples["room"]
         recipe.lanes = <lanes_t> <size_t> functions["lanes"]
         recipe.slides = <slide_t> <size_t> functions["slides"]

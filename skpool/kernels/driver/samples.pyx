@@ -1,14 +1,15 @@
 """Windows by their samples one by one: what is sorted, counted, or has a footprint."""
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memchr, memcpy, memset
-from skpool.kernels.driver.across cimport begin_tile
+from skpool.kernels.driver.across cimport Ladder, across, begin_tile
 from skpool.kernels.driver.axes cimport Axis, columns_under, is_whole, start_of
 from skpool.kernels.driver.call cimport BLOCK, Call, Recipe, Scratch, Segment, picked_pitch
 from skpool.kernels.driver.results cimport write_run
 from skpool.kernels.driver.rows cimport (
-    advance, fill_row, find_rows, find_segments, prepare, row_of, seek, slide_rows, slot_of, slot_row, slot_valid,
+    advance, completed, fill_row, find_rows, find_segments, prepare, row_of, seek, slide_rows, slot_of, slot_row,
+    slot_valid,
 )
-from skpool.kernels.driver.tree cimport Tree, finish_tree, grow
+from skpool.kernels.driver.tree cimport Tree, copy_state, finish_tree, grow
 from skpool.kernels.memory cimport skpool_prefetch, skpool_streamed
 from skpool.kernels.shelf cimport divided_up
 from skpool.kernels.table cimport Kernel, Tile
@@ -184,6 +185,65 @@ cdef void fold_samples(Scratch* scratch, const Call* call, Py_ssize_t n, bint wh
     finish_tree(&tree, &scratch.value, 0, n, call, &recipe.value)
 
 
+cdef char* fold_run(
+    Scratch* scratch, const Call* call, Py_ssize_t number, Py_ssize_t outputs, char* target,
+) noexcept nogil:
+    """Fold the rows of a run, then its columns, for each of the outputs; `target` as in `across`."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Kernel* kernel = &recipe.value.kernel
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t r = recipe.run_stops[number - 1] if number else 0, i, count
+    cdef Py_ssize_t hop = recipe.run_columns[number] * axis.step * recipe.inner * recipe.row_width
+    cdef Py_ssize_t columns = (outputs - 1) * axis.stride + (recipe.run_lengths[number] - 1) * axis.step + 1
+    cdef char* node = scratch.value.levels[1]
+    cdef const void* rows[BLOCK]
+    cdef const uint8_t* valid[BLOCK]
+    cdef Ladder ladder
+    memset(valid, 0, sizeof(valid))
+    while r < recipe.run_stops[number]:
+        count = min(recipe.run_stops[number] - r, <Py_ssize_t> BLOCK)
+        for i in range(count):
+            rows[i] = scratch.lane_rows[recipe.run_rows[r + i]] + hop
+        r = r + count
+        if not kernel.repeats:
+            count = completed(scratch, count, rows, valid)
+        while 4 < count < BLOCK:                           # a row twice is as good as once
+            rows[count] = rows[0]
+            count = count + 1
+        kernel.gather(
+            node, rows, valid, scratch.order, count, columns * recipe.inner, call.layout.pitch,
+            recipe.value.parameters,
+        )
+        if node != scratch.value.levels[1]:
+            kernel.fold(
+                scratch.value.levels[1], node, columns * recipe.inner, call.layout.pitch, recipe.value.parameters,
+            )
+        node = scratch.value.levels[2]
+    ladder.row, ladder.nodes, ladder.taps = scratch.value.levels[1], recipe.run_lengths[number], 1
+    ladder.stride, ladder.step = axis.stride if outputs > 1 else 0, axis.step
+    return across(call, &recipe.value, &scratch.value, &ladder, outputs, target)
+
+
+cdef char* fold_runs(Scratch* scratch, const Call* call, Py_ssize_t outputs) noexcept nogil:
+    """Fold the samples of whole windows run by run; returns the row of their states.
+
+    Extrema and integer averages of a disk of 11 x 11, which has 81 taps, take 0.5 to 0.6 of the time of these one by
+    one at stride 1, 0.4 to 0.5 at 2.
+    """
+    cdef const Recipe* recipe = call.recipe
+    cdef char* states = scratch.value.levels[3]
+    cdef char* more = fold_run(scratch, call, 0, outputs, states)
+    cdef Py_ssize_t number
+    if more != states:
+        copy_state(states, more, outputs * recipe.inner, call, &recipe.value.kernel)
+    for number in range(1, recipe.runs_found):
+        more = fold_run(scratch, call, number, outputs, NULL)
+        recipe.value.kernel.fold(
+            states, more, outputs * recipe.inner, call.layout.pitch, recipe.value.parameters,
+        )
+    return states
+
+
 cdef void write_samples(
     Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs, bint whole, Py_ssize_t moved,
     bint beside,
@@ -308,7 +368,7 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
     cdef Py_ssize_t bounds[4]
     cdef Py_ssize_t i, run, found, moved, tile, one_by_one, slid
     cdef Segment segments[4]
-    cdef bint whole, beside, found_rows
+    cdef bint whole, beside, by_runs, found_rows
     memset(scratch.nowhere, 0, call.layout.pitch)
     memset(scratch.everywhere, 1, call.layout.pitch)
     bounds[0] = bounds[1] = first
@@ -346,16 +406,23 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
                 find_rows(scratch, call, 0, recipe.most_rows)
             whole = lay_rows(scratch, call, segments, found) and axis.start == NULL
             beside = whole and i == 1 and recipe.beside != NULL
+            by_runs = whole and i == 1 and recipe.runs_found > 0
             moved = 0
             if beside:
                 fetch_beside(scratch, call, columns_under(axis, bounds[i], run))
-            elif recipe.slides == NULL:
+            elif recipe.slides == NULL and not by_runs:
                 gather_samples(scratch, call, bounds[i], run, whole)
             else:
                 if row == slid + 1 and recipe.leading and scratch.output[recipe.leading - 1] > 0:
                     moved = recipe.axes[recipe.leading - 1].stride
                 slid = row
-            write_samples(scratch, call, bounds[i], run, whole, moved, beside)
+            if by_runs:
+                write_run(
+                    scratch, call, fold_runs(scratch, call, run), bounds[i], run, NULL, <double> recipe.taps,
+                    row_of(&call.out, scratch, recipe.leading) + bounds[i] * call.out.column, NULL,
+                )
+            else:
+                write_samples(scratch, call, bounds[i], run, whole, moved, beside)
             advance(scratch, recipe)
             found_rows = slide_rows(scratch, call)
             row = row + 1
