@@ -615,16 +615,15 @@ def test_layouts_and_workers_change_nothing(mode, channel_axis):
 def test_whole_weights_of_few_bits_are_exact(dtype, result):
     """In totals of 16 bits, of 24 and of 53: each holds the largest sums that it is chosen for."""
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-    image = np.array([low, high], dtype)[np.random.default_rng(7).integers(0, 2, (12, 70))]
+    image = np.array([low, high], dtype)[np.random.default_rng(7).integers(0, 2, (10, 40))]
     image[:5, :9], image[5:, :9] = high, low
     result = {"same": dtype}.get(result, result)
     for vector in ([1, 2, 1], [1, 4, 6, 4, 1], [1, 6, 15, 20, 15, 6, 1], [1, 255], [3, -1, 200], [1, 2, 2**20]):
         weights = np.outer(vector, vector[::-1])
-        for stride in (1, 2):
-            arguments = {"stride": stride, "padding": 2, "mode": "ignore", "dtype": result}
-            assert_averages(image, weights, **arguments)
-            wide = weighted_avg_pool(image.astype(np.float64), weights, **arguments)
-            np.testing.assert_array_equal(weighted_avg_pool(image, weights, **arguments), wide)
+        arguments = {"padding": 2, "mode": "ignore", "dtype": result}
+        assert_averages(image, weights, stride=2, **arguments)
+        wide = weighted_avg_pool(image.astype(np.float64), weights, stride=1, **arguments)
+        np.testing.assert_array_equal(weighted_avg_pool(image, weights, stride=1, **arguments), wide)
 
 
 def test_out_is_checked_before_any_work():

@@ -88,10 +88,13 @@ RADII = {"network": 8, "digits": 10, "one by one": 73}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["uint8", "float32", "uint64"])
 @pytest.mark.parametrize(
-    ("reduction", "size"),
-    [pair for pair in itertools.product(REDUCTIONS, RADII) if pair[1] != "one by one" or pair[0] in ORDERS],
+    ("reduction", "size", "dtype"),
+    [
+        case
+        for case in itertools.product(REDUCTIONS, RADII, ("uint8", "float32", "uint64"))
+        if case[1] != "one by one" or (case[0] in ORDERS and case[2] == "float32")
+    ],
 )
 def test_large_footprints(reduction, size, dtype):
     footprint = disk(2, RADII[size])
@@ -186,11 +189,10 @@ def test_scipy(reduction, mode, dtype):
 @pytest.mark.parametrize("radius", [5, 8])
 def test_footprints_of_few_runs(radius, dtype, stride):
     """Run by run or tap by tap: the latter where a mask, which hides nothing, may leave samples out."""
-    image = np.random.default_rng(radius).integers(0, 99, (40, 3 * radius, 90)).astype(dtype)
+    image = np.random.default_rng(radius).integers(0, 99, (30, 3, 60)).astype(dtype)
     image = image * np.where(image % 2, 1, -1).astype(dtype) if dtype != "uint8" else image
-    for footprint, mode in itertools.product(
-        (disk(2, radius), ring(2, radius), disk(2, radius)[:, ::3]), PADDING_MODES
-    ):
+    footprints = itertools.cycle((disk(2, radius), ring(2, radius), disk(2, radius)[:, ::3]))
+    for footprint, mode in zip(footprints, PADDING_MODES, strict=False):
         arguments = {"footprint": footprint, "stride": stride, "padding": 3, "mode": mode, "channel_axis": 1}
         for reduction in ("max", "min", "range", "avg", "sum", "count"):
             pooled = skpool.pool(image, reduction=reduction, **arguments)

@@ -4,7 +4,7 @@
 // pixels) and at most `stride` entries; axis 2 are channels, `out` bytes from those of one bin to those of the next if
 // each has its own. Neighbouring threads have neighbouring channels, so that they read neighbours where these lie so.
 // Bytes moved per element of the result: its own, and the pixels of its bin; the same weights serve all channels.
-#include "folds.cuh"
+#include "weighing.cuh"
 
 namespace skpool {
 

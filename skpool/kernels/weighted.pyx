@@ -88,34 +88,41 @@ cdef inline void weigh_some(
         state[i] = value
 
 
-cdef inline void weigh_count(
-    total* state, const pixel** rows, const double* weights, Py_ssize_t count, const bint adds, Py_ssize_t n,
-) noexcept nogil:
-    if count == 8:
-        weigh_some(state, rows, weights, 8, adds, n)
-    elif count == 7:
-        weigh_some(state, rows, weights, 7, adds, n)
-    elif count == 6:
-        weigh_some(state, rows, weights, 6, adds, n)
-    elif count == 5:
-        weigh_some(state, rows, weights, 5, adds, n)
-    elif count == 4:
-        weigh_some(state, rows, weights, 4, adds, n)
-    elif count == 3:
-        weigh_some(state, rows, weights, 3, adds, n)
-    elif count == 2:
-        weigh_some(state, rows, weights, 2, adds, n)
-    else:
-        weigh_some(state, rows, weights, 1, adds, n)
-
-
 cdef void weigh(
     total* state, const pixel** rows, const double* weights, Py_ssize_t count, bint adds, Py_ssize_t n,
 ) noexcept nogil:
+    """What is rare takes two passes, in the same order: each loop that is written out takes a while to compile."""
     if adds:
-        weigh_count(state, rows, weights, count, True, n)
+        if count == 8:
+            weigh_some(state, rows, weights, 8, True, n)
+        elif count > 4:
+            weigh_some(state, rows, weights, 4, True, n)
+            weigh(state, rows + 4, weights + 4, count - 4, True, n)
+        elif count == 4:
+            weigh_some(state, rows, weights, 4, True, n)
+        elif count == 3:
+            weigh_some(state, rows, weights, 3, True, n)
+        elif count == 2:
+            weigh_some(state, rows, weights, 2, True, n)
+        else:
+            weigh_some(state, rows, weights, 1, True, n)
+    elif count == 8:
+        weigh_some(state, rows, weights, 8, False, n)
+    elif count == 7:
+        weigh_some(state, rows, weights, 7, False, n)
+    elif count == 6:
+        weigh_some(state, rows, weights, 4, False, n)
+        weigh_some(state, rows + 4, weights + 4, 2, True, n)
+    elif count == 5:
+        weigh_some(state, rows, weights, 5, False, n)
+    elif count == 4:
+        weigh_some(state, rows, weights, 4, False, n)
+    elif count == 3:
+        weigh_some(state, rows, weights, 3, False, n)
+    elif count == 2:
+        weigh_some(state, rows, weights, 2, False, n)
     else:
-        weigh_count(state, rows, weights, count, False, n)
+        weigh_some(state, rows, weights, 1, False, n)
 
 
 cdef inline double exact_reciprocal(double norm) noexcept nogil:
