@@ -79,6 +79,17 @@ cdef inline bint is_whole(const Axis* axis, Py_ssize_t output) noexcept nogil:
     return last < axis.length + axis.after
 
 
+cdef inline void find_whole(
+    const Axis* axis, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t* low, Py_ssize_t* high,
+) noexcept nogil:
+    """Those of windows [first, stop) that are whole are [low, high)."""
+    low[0], high[0] = first, stop
+    while low[0] < stop and not is_whole(axis, low[0]):
+        low[0] = low[0] + 1
+    while high[0] > low[0] and not is_whole(axis, high[0] - 1):
+        high[0] = high[0] - 1
+
+
 cdef inline Py_ssize_t columns_under(const Axis* axis, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
     """Positions from the first tap of window `first` to the last tap of the last of `outputs` windows."""
     cdef Py_ssize_t last = first + outputs - 1

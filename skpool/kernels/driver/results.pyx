@@ -1,7 +1,7 @@
 """States of windows, finished, converted and written; and where what they found lies in the image."""
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
-from skpool.kernels.driver.axes cimport Axis, count_of, is_whole, source_of, start_of
+from skpool.kernels.driver.axes cimport Axis, count_of, find_whole, source_of, start_of
 from skpool.kernels.driver.call cimport Call, Recipe, Scratch, counts_enough, places_listed
 from skpool.kernels.driver.rows cimport fill_row, flat_row, row_of
 from skpool.kernels.memory cimport skpool_stream
@@ -157,12 +157,8 @@ cdef void write_row(
             scratch, call, state, first, stop - first, NULL, <double> recipe.parameters.minimum, target, places,
         )
         return
-    bounds[0] = bounds[1] = first
-    bounds[2] = bounds[3] = stop
-    while bounds[1] < stop and not is_whole(axis, bounds[1]):
-        bounds[1] = bounds[1] + 1
-    while bounds[2] > bounds[1] and not is_whole(axis, bounds[2] - 1):
-        bounds[2] = bounds[2] - 1
+    bounds[0], bounds[3] = first, stop
+    find_whole(axis, first, stop, &bounds[1], &bounds[2])
     if (bounds[1] > first or bounds[2] < stop) and (stop - first) * recipe.inner <= SHORT_ROW:
         if scratch.counted != scratch.present:
             count_columns(scratch, recipe, first, stop - first)

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memchr, memcpy, memset
 from skpool.kernels.driver.across cimport Ladder, across, begin_tile
-from skpool.kernels.driver.axes cimport Axis, columns_under, is_whole, start_of
+from skpool.kernels.driver.axes cimport Axis, columns_under, find_whole, start_of
 from skpool.kernels.driver.call cimport BLOCK, Call, Recipe, Scratch, Segment, picked_pitch
 from skpool.kernels.driver.results cimport write_run
 from skpool.kernels.driver.rows cimport (
@@ -371,12 +371,9 @@ cdef void work_on_samples(const Call* call, Py_ssize_t item, Scratch* scratch) n
     cdef bint whole, beside, by_runs, found_rows
     memset(scratch.nowhere, 0, call.layout.pitch)
     memset(scratch.everywhere, 1, call.layout.pitch)
-    bounds[0] = bounds[1] = first
-    bounds[2] = bounds[3] = first + min(call.layout.tile, axis.outputs - first)
-    while bounds[1] < bounds[3] and not is_whole(axis, bounds[1]):
-        bounds[1] = bounds[1] + 1
-    while bounds[2] > bounds[1] and not is_whole(axis, bounds[2] - 1):
-        bounds[2] = bounds[2] - 1
+    bounds[0] = first
+    bounds[3] = first + min(call.layout.tile, axis.outputs - first)
+    find_whole(axis, bounds[0], bounds[3], &bounds[1], &bounds[2])
     for i in range(3):
         run = bounds[i + 1] - bounds[i]
         if run == 0:

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
 from skpool.kernels.driver.across cimport begin_tile
-from skpool.kernels.driver.axes cimport Axis, columns_under, find_taps, is_whole, start_of
+from skpool.kernels.driver.axes cimport Axis, columns_under, find_taps, find_whole, start_of
 from skpool.kernels.driver.call cimport Call, Recipe, Scratch, Segment, counts_enough, picked_pitch
 from skpool.kernels.driver.results cimport write_run
 from skpool.kernels.driver.rows cimport advance, find_rows, find_segments, prepared, row_of, seek, slide_rows
@@ -23,13 +23,9 @@ cdef struct Outputs:
 cdef Outputs outputs_of(const Axis* axis, const double* weights, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
     cdef Outputs run
     cdef Py_ssize_t t
-    run.first = run.low = first
-    run.high = run.stop = stop
+    run.first, run.stop = first, stop
+    find_whole(axis, first, stop, &run.low, &run.high)
     run.norm = 0
-    while run.low < stop and not is_whole(axis, run.low):
-        run.low = run.low + 1
-    while run.high > run.low and not is_whole(axis, run.high - 1):
-        run.high = run.high - 1
     for t in range(axis.taps):
         run.norm = run.norm + weights[t]
     return run
