@@ -3,6 +3,23 @@
 What a thread will read soon is asked for: memory answers while it computes. Any address may be named. It comes into
 the second cache; into the first, boxes take twice the time, for few lines may be on their way there.
 """
+from libc.stdint cimport uintptr_t
+
+cdef enum:
+    LINE = 64               # bytes of a cache line
+    LONG_ROW = 4096         # bytes of rows whose lines are read one by one
+
+cdef inline Py_ssize_t lead_of(const void* row, Py_ssize_t size, Py_ssize_t n) noexcept nogil:
+    """Of a long row of `n` pieces of `size` bytes, how many lie ahead of its first whole cache line.
+
+    Loads as wide as a line that begin within lines read two each: NumPy's large arrays begin 16 bytes past one, and
+    2 x 2 pixels of 4096 x 4096 take 1.1 to 1.2 times as long as where a short piece is done first. 0 for short rows,
+    and where no piece ends with a line.
+    """
+    cdef Py_ssize_t ahead = (LINE - <Py_ssize_t> (<uintptr_t> row % LINE)) % LINE
+    return ahead // size if n * size >= LONG_ROW and LINE % size == 0 and ahead % size == 0 else 0
+
+
 cdef extern from * nogil:
     """
     #if defined(__GNUC__)

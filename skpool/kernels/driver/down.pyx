@@ -4,7 +4,7 @@ from libc.string cimport memset
 from skpool.kernels.driver.call cimport BLOCK, Call, Fold, Lane, Recipe, Scratch, Segment, find_lanes
 from skpool.kernels.driver.rows cimport completed, keeps, prepared, rows_at_once
 from skpool.kernels.driver.tree cimport Tree, copy_state, finish_tree, grow
-from skpool.kernels.memory cimport skpool_prefetch
+from skpool.kernels.memory cimport lead_of, skpool_prefetch
 from skpool.kernels.table cimport Kernel
 
 cdef enum:
@@ -61,8 +61,10 @@ cdef void gather_asking(
     cdef Ahead ahead
     ahead.row = ahead.byte = 0
     memset(valid, 0, sizeof(valid))
+    now = lead_of(rows[0], recipe.row_width, n)
+    if now == 0:
+        now = min(piece, n)
     while done < n:
-        now = min(piece, n - done)
         ask_ahead(
             &ahead, scratch, call, r, segment.first * call.image.column, n * recipe.row_width,
             BLOCK * now * recipe.row_width,
@@ -79,6 +81,28 @@ cdef void gather_asking(
                 recipe.value.parameters,
             )
         done = done + now
+        now = min(piece, n - done)
+
+
+cdef void gather_in_place(
+    const Call* call, char* state, const void** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    Py_ssize_t n,
+) noexcept nogil:
+    """Gather image rows where they lie, of long ones first what is ahead of a cache line."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Kernel* kernel = &recipe.value.kernel
+    cdef const void* from_line[BLOCK]
+    cdef Py_ssize_t lead = lead_of(rows[0], recipe.row_width, n), i
+    if lead == 0:
+        kernel.gather(state, rows, valid, order, count, n, call.layout.pitch, recipe.value.parameters)
+        return
+    kernel.gather(state, rows, valid, order, count, lead, call.layout.pitch, recipe.value.parameters)
+    for i in range(count):
+        from_line[i] = <const char*> rows[i] + lead * recipe.row_width
+    kernel.gather(
+        state + lead * kernel.width, from_line, valid, order, count, n - lead, call.layout.pitch,
+        recipe.value.parameters,
+    )
 
 
 cdef void down(Scratch* scratch, const Call* call, const Segment* segment) noexcept nogil:

@@ -93,15 +93,13 @@ cdef void write_places(
         recipe.store_places(target, places, outputs, call.places.column, recipe.inner, call.places.inner)
 
 
-cdef void write_run(
-    Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t outputs,
-    const double* counts, double count, char* target, char* places,
+cdef inline const char* finished(
+    Scratch* scratch, const Call* call, const char* state, Py_ssize_t n, const double* counts, double count,
+    char* result,
 ) noexcept nogil:
-    """Finish, convert and write a run of outputs: of one count, or with a row of counts."""
+    """Results of states, of one count or with a row of counts: where the states lie if they are that, else `result`."""
     cdef const Recipe* recipe = call.recipe
-    cdef Py_ssize_t n = outputs * recipe.inner
-    cdef const void* row = state
-    cdef char* result = target if call.out_in_place and not call.streams else scratch.result
+    cdef const char* row = state
     cdef char* natural = scratch.natural if recipe.widen != NULL else result
     cdef bint blanks = count < recipe.parameters.minimum
     if counts != NULL:
@@ -112,19 +110,40 @@ cdef void write_run(
     if recipe.widen != NULL:
         recipe.widen(scratch.wide, row, n, recipe.fill)
         recipe.narrow(result, scratch.wide, n, recipe.fill)
-    elif call.streams and not blanks:                      # it is read once more, and not changed
-        result = <char*> row
-    elif row != result:
-        memcpy(result, row, n * recipe.out_width)
-    if blanks and counts != NULL:
-        recipe.blank(result, counts, <double> recipe.parameters.minimum, n, recipe.fill)
-    elif blanks:
+        row = result
+    if blanks and counts == NULL:
         fill_row(result, recipe.fill, recipe.out_width, n)
+        return result
+    if blanks:
+        if row != result:
+            memcpy(result, row, n * recipe.out_width)
+        recipe.blank(result, counts, <double> recipe.parameters.minimum, n, recipe.fill)
+        return result
+    return row
+
+
+cdef inline void put(const Call* call, const char* row, Py_ssize_t outputs, char* target) noexcept nogil:
+    """A row of results to where it goes, unless it is there."""
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t size = outputs * recipe.inner * recipe.out_width
     if call.streams:
-        skpool_stream(target, result, n * recipe.out_width)
+        skpool_stream(target, row, size)
     elif not call.out_in_place:
-        recipe.store(target, result, outputs, call.out.column, recipe.inner, call.out.inner)
-    if recipe.finish_places != NULL:
+        recipe.store(target, row, outputs, call.out.column, recipe.inner, call.out.inner)
+    elif row != target:
+        memcpy(target, row, size)
+
+
+cdef void write_run(
+    Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t outputs,
+    const double* counts, double count, char* target, char* places,
+) noexcept nogil:
+    """Finish, convert and write a run of outputs: of one count, or with a row of counts."""
+    cdef char* result = target if call.out_in_place and not call.streams else scratch.result
+    put(
+        call, finished(scratch, call, state, outputs * call.recipe.inner, counts, count, result), outputs, target,
+    )
+    if call.recipe.finish_places != NULL:
         write_places(scratch, call, state, first, outputs, counts, count, places)
 
 

@@ -6,13 +6,13 @@ from skpool.kernels.driver.axes cimport Axis, columns_under, is_whole, start_of
 from skpool.kernels.driver.call cimport (
     BLOCK, LONG_COLUMN, PIECE, Call, Fold, Lane, Recipe, Scratch, Segment, counts_enough,
 )
-from skpool.kernels.driver.down cimport fold_rows
+from skpool.kernels.driver.down cimport fold_rows, gather_in_place
 from skpool.kernels.driver.results cimport write_row
 from skpool.kernels.driver.rows cimport (
     advance, completed, find_rows, find_segments, flat_row, prepared, row_of, rows_at_once, seek, slide_rows,
 )
 from skpool.kernels.driver.shared cimport fold_shared
-from skpool.kernels.memory cimport skpool_prefetch, skpool_stream, skpool_streamed
+from skpool.kernels.memory cimport lead_of, skpool_prefetch, skpool_stream, skpool_streamed
 from skpool.kernels.shelf cimport divided_up
 from skpool.kernels.table cimport Kernel
 
@@ -108,6 +108,7 @@ cdef void write_quads(
     cdef const void* rows[2]
     cdef const uint8_t* valid[2]
     cdef Pair pair
+    cdef Py_ssize_t lead
     for i in range(2):
         prepared(scratch, call, segment, i, i, &rows[i], &valid[i])
     pair.upper = <const char*> rows[0]
@@ -125,7 +126,13 @@ cdef void write_quads(
             skpool_prefetch(pair.upper + hop, fetched)
             skpool_prefetch(pair.lower + hop, fetched)
         if recipe.quad_picks and not call.streams:
-            quad_columns(scratch, call, &pair, 0, outputs * inner, inner, pair.target, pair.places)
+            lead = lead_of(pair.upper, 2 * inner * recipe.row_width, outputs)
+            if lead:
+                quad_columns(scratch, call, &pair, 0, lead * inner, inner, pair.target, pair.places)
+            quad_columns(
+                scratch, call, &pair, lead, (outputs - lead) * inner, inner,
+                pair.target + lead * inner * recipe.out_width, pair.places + lead * inner * sizeof(int64_t),
+            )
         elif inner >= LONG_COLUMN:
             for j in range(outputs):
                 quad_columns(
@@ -214,9 +221,8 @@ cdef void write_alike(
                     fold.levels[0] + segments[s].offset * recipe.inner * kernel.width,
                     segments[s].columns * recipe.inner, call.layout.pitch, lane.parameters,
                 )
-        kernel.gather(
-            fold.levels[0] + inside.offset * recipe.inner * kernel.width, rows, valid, scratch.order, count, n,
-            call.layout.pitch, lane.parameters,
+        gather_in_place(
+            call, fold.levels[0] + inside.offset * recipe.inner * kernel.width, rows, valid, scratch.order, count, n,
         )
         state = fold_columns(call, lane, fold, first, outputs, target if straight else NULL)
         if not (enough and state == target):               # it is not there yet
