@@ -13,8 +13,8 @@ import numpy as np
 from . import containers, documents, merging, windows
 from .averages import averaged, checked_lazy_weights, checked_weights, counted_pixels, device_weights
 from .backends import chunked, cpu, gpu, gpu_area, gpu_weights
-from .plan import axes_of, checked_channel_axis, make_plan
-from .pooling import Rules, checked_lazy_mask, pooled_by, pooled_on_gpu
+from .plan import checked_channel_axis, make_plan
+from .pooling import Rules, checked_lazy_mask, pooled_by, pooled_on_gpu, with_labels
 from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
 from .windows import Bins, Sliding, Tables
@@ -129,9 +129,7 @@ def _area_average(kind, layout, image, reduction, parameters, **given):
     rules = Rules(**given)
     _only_plain_averages(reduction, parameters, "`bins` 'area'")
     if containers.is_labelled(image):
-        given |= {"mask": containers.aligned(rules.mask, image)}
-        pooled = _area_average(kind, layout, image.data, reduction, parameters, **given)
-        return containers.labelled(pooled, image, axes_of(image.shape, rules.channel_axis, kind(*layout)))
+        return with_labels(_area_average, kind, layout, image, reduction, parameters, **given)
     if containers.is_lazy(image):
         containers.refuse_out(rules.out)
         image = containers.checked_lazy(image)
@@ -165,7 +163,7 @@ def _area_chunk(shape, outputs, nan_policy, part, image, mask):
         if axis != plan.channel_axis
     }
     totals = _area_totals(array, mask, overlaps, 1)
-    return averaged(*totals, counts, image, plan.min_count, plan.fill_value, plan.dtype, None)
+    return averaged(*totals, counts, image, plan.min_count, plan.fill_value, plan.dtype, None, 1)
 
 
 class _Overlap(NamedTuple):
@@ -243,8 +241,8 @@ def _weighted_average(weights, kind, layout, image, reduction, parameters, **giv
     _only_plain_averages(reduction, parameters, "`weights`")
     check_workers(rules.workers)
     if containers.is_labelled(image):
-        rules, weights = rules._replace(mask=containers.aligned(rules.mask, image)), containers.aligned(weights, image)
-        image = image.data
+        place = functools.partial(_weighted_average, containers.aligned(weights, image))
+        return with_labels(place, kind, layout, image, reduction, parameters, **given)
     if containers.is_lazy(image):
         return _weighted_average_lazily(containers.checked_lazy(image), weights, rules)
     axis = checked_channel_axis(rules.channel_axis, np.ndim(image))
@@ -327,7 +325,7 @@ def _weighted_average_lazily(image, weights, rules):
         pairs = [chunked.box(name, a, along) for (name, a), along in zip(arrays.items(), own, strict=True)]
         tasks.append((compute, [cut for cut, _ in pairs], [keys for _, keys in pairs]))
     token = tokenize([array.name for array in arrays.values()], chunked.described(plan), rules.nan_policy)
-    rules = rules._replace(mask=None, workers=None, channel_axis=axis)
+    rules = rules._replace(mask=None, workers=1, channel_axis=axis)
     finish = functools.partial(_weighted_of_state, rules, spatial[0], image.dtype)
     metas, chunks = [np.empty((0,) * image.ndim, plan.dtype)], tuple((n,) for n in plan.shape)
     name = f"skpool-weighted_avg-{token}"
@@ -337,7 +335,7 @@ def _weighted_average_lazily(image, weights, rules):
 def _weighted_part(spatial, slices, nan_policy, channel_axis, cuts, blocks):
     """What a task gives: `_weighted_sums` of its slices."""
     arrays = (cut.together(keys) for cut, keys in zip(cuts, blocks, strict=True))
-    return _weighted_sums(spatial, slices, nan_policy, channel_axis, None, *arrays)
+    return _weighted_sums(spatial, slices, nan_policy, channel_axis, 1, *arrays)
 
 
 def _merged_sums(states):
@@ -360,7 +358,7 @@ def _top_k_average(kind, layout, image, reduction, parameters, **given):
     k = windows.integer(parameters["k"], "k", 1)
     check_workers(rules.workers)
     if containers.is_labelled(image):
-        image, rules = image.data, rules._replace(mask=containers.aligned(rules.mask, image))
+        return with_labels(_top_k_average, kind, layout, image, reduction, parameters, **given)
     axis = checked_channel_axis(rules.channel_axis, np.ndim(image))
     shape = tuple(length if i == axis else 1 for i, length in enumerate(np.shape(image)))
     if containers.is_lazy(image):
@@ -424,7 +422,7 @@ def _top_k_lazily(k, shape, image, rules):
     for place in np.ndindex(arrays[0].numblocks):
         own = [place if array.ndim == image.ndim else tuple(place[number] for number in spatial) for array in arrays]
         tasks.append((compute, *((array.name, *block) for array, block in zip(arrays, own, strict=True))))
-    rules = rules._replace(mask=None, workers=None)
+    rules = rules._replace(mask=None, workers=1)
     name = (
         f"skpool-top_k_avg-{tokenize([array.name for array in arrays], k, chunked.described(plan), rules.nan_policy)}"
     )

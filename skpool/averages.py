@@ -12,7 +12,7 @@ from .reductions import as_float
 from .windows import Sliding
 
 
-def averaged(totals, weights, counts, image, min_count, fill_value, dtype, out):
+def averaged(totals, weights, counts, image, min_count, fill_value, dtype, out, workers):
     """totals / weights where enough samples counted, in the type that an average of the image has."""
     with np.errstate(all="ignore"):
         values = totals / weights
@@ -28,6 +28,7 @@ def averaged(totals, weights, counts, image, min_count, fill_value, dtype, out):
         fill_value=fill_value,
         dtype=as_float(np.asarray(image).dtype.newbyteorder("=")) if dtype is None and out is None else dtype,
         out=out,
+        workers=workers,
     )
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -36,65 +34,30 @@ TIFF_FACTORS = ((2, 2), (3, 3), (4, 4))
 # --- a result, block by block
 
 
-class Part(NamedTuple):
-    """Some outputs of an axis by themselves.
-
-    Attributes
-    ----------
-    source : slice or ndarray of int
-        The samples of the image to read.
-    axis : Axis
-        The windows on them.
-    ahead : int
-        Outputs of `axis` that come before those asked for.
-    """
-
-    source: slice | np.ndarray
-    axis: windows.Axis
-    ahead: int
-
-
-def part_of(axis, begin, end):
-    """The `Part` of an axis that has its outputs from `begin` to before `end`."""
-    limit = int(min(axis.start[end - 1] + axis.extent, axis.length + axis.after))
-    if axis.mode in ("ignore", "constant"):
-        # A part has at least one sample of the image: one that begins in the padding at the end begins sooner.
-        first = min(begin, int(np.count_nonzero(axis.start < axis.length)) - 1)
-        start = int(axis.start[first])
-        low = max(start, 0)
-        high = max(min(limit, axis.length), low + 1)
-        around = {"before": low - start, "after": max(limit - high, 0)}
-        part = replace(axis, length=high - low, outputs=end - first, **around)
-        return Part(slice(low, high), part, begin - first)
-    # Padding that repeats samples is read as what it repeats.
-    source = axis.source(np.arange(axis.start[begin], limit))
-    if (np.diff(source) == 1).all():
-        source = slice(int(source[0]), int(source[-1]) + 1)
-    part = windows.Axis(limit - int(axis.start[begin]), end - begin, axis.window, axis.stride, axis.step)
-    return Part(source, part, 0)
-
-
 def pooled_blocks(source, path, plan, options, chunks):
     """The result of a plan as (place, values), in row-major order."""
     beneath = [min(axis.stride, axis.length) for axis in plan.axes]
     cost = plan.dtype.itemsize + int(np.prod(beneath)) * plan.image_dtype.itemsize
     for place in progress(list(files.tiles(plan.shape, chunks, BLOCK // cost)), "pool"):
-        parts = [part_of(axis, block.start, block.stop) for axis, block in zip(plan.axes, place, strict=True)]
-        image = files.select(source.image, [part.source for part in parts], path)
-        tables = tuple(part.axis for i, part in enumerate(parts) if i != plan.channel_axis)
-        values = pooled_by(
-            windows.Tables,
-            (tables,),
-            image,
-            options.reduction,
-            dict(options.parameters),
-            cval=options.cval,
-            nan_policy=options.nan_policy,
-            channel_axis=plan.channel_axis,
-            dtype=plan.dtype,
-            workers=options.workers,
+        part = plan.take(place)
+        sources = [slice(*run.intervals[0]) if run.order is None else run.sources for run in part.runs]
+        image = files.select(source.image, sources, path)
+        tables = tuple(run.axis for i, run in enumerate(part.runs) if i != plan.channel_axis)
+        yield (
+            place,
+            pooled_by(
+                windows.Tables,
+                (tables,),
+                image,
+                options.reduction,
+                dict(options.parameters),
+                cval=options.cval,
+                nan_policy=options.nan_policy,
+                channel_axis=plan.channel_axis,
+                dtype=plan.dtype,
+                workers=options.workers,
+            ),
         )
-        yield place, values[tuple(slice(part.ahead, None) for part in parts)]
 
 
 def progress(items, what):

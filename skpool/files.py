@@ -486,7 +486,8 @@ def write_ome_zarr(path, pyramid, transforms, version, unit, reduction):
         kinds = ("scale", "translation")
         placed = [{"type": kind, kind: list(row)} for kind, row in zip(kinds, place, strict=True)]
         datasets.append({"path": str(number), "coordinateTransformations": placed})
-    chunks = tuple(-(-chunk // least) * least for chunk, least in zip(_chunks(shape), pyramid.whole, strict=True))
+    chunks = _chunks(pyramid.shapes[0])
+    chunks = tuple(-(-chunk // least) * least for chunk, least in zip(chunks, pyramid.whole, strict=True))
     for number, place, values in pyramid.parts(chunks):
         stored[number][place] = values
     entry = {"name": "image", "axes": axes, "datasets": datasets, "type": reduction}

@@ -345,7 +345,7 @@ def plan_for(kind, layout, shape, image_dtype, reduction, cval, *rest, **paramet
     if kind.sizes:
         if not (_PLAIN.issuperset(map(type, layout)) or all(map(_is_plain, layout))):
             layout = windows.frozen_layout(kind(*layout))
-        if not (isinstance(cval, float | np.floating) and cval == 0):  # 0.0 and -0.0 are one key
+        if not any(isinstance(value, float | np.floating) and value == 0 for value in (cval, *rest)):  # -0.0 == 0.0
             try:
                 return _kept_plan(kind, shape, image_dtype, reduction, cval, *rest, *layout, **parameters)
             except TypeError as error:

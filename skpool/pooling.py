@@ -142,7 +142,7 @@ class Rules(NamedTuple):
     @property
     def of_average(self):
         """What `skpool.averages.averaged` takes of them, in its order."""
-        return self.min_count, self.fill_value, self.dtype, self.out
+        return self.min_count, self.fill_value, self.dtype, self.out, self.workers
 
 
 def pooled_by(
@@ -172,7 +172,7 @@ def pooled_by(
         given = {"channel_axis": channel_axis, "dtype": dtype, "out": out, "workers": workers}
         given |= {"cval": cval, "nan_policy": nan_policy, "min_count": min_count, "fill_value": fill_value}
         if containers.is_labelled(image):
-            return _labelled(kind, layout, image, reduction, reduction_parameters, mask, **given)
+            return with_labels(pooled_by, kind, layout, image, reduction, reduction_parameters, mask=mask, **given)
         if gpu.is_array(image):
             return pooled_on_gpu(kind, layout, image, reduction, reduction_parameters, mask, **given)
         masked_array, lazy = isinstance(image, np.ma.MaskedArray), containers.is_lazy(image)
@@ -243,10 +243,10 @@ def _chunk(part, image, mask, *, raises, return_indices):
     return (result, part.of_image(places)) if return_indices else result
 
 
-def _labelled(kind, layout, image, reduction, parameters, mask, **given):
-    """`pooled_by` for a labelled array."""
+def with_labels(place, kind, layout, image, reduction, parameters, mask, **given):
+    """What `place`, which pools as `pooled_by` does, makes of a labelled array."""
     mask = containers.aligned(mask, image)
-    pooled = pooled_by(kind, layout, image.data, reduction, parameters, mask=mask, **given)
+    pooled = place(kind, layout, image.data, reduction, parameters, mask=mask, **given)
     axes = axes_of(image.shape, given["channel_axis"], kind(*layout))
     return containers.labelled(pooled, image, axes)
 

@@ -251,11 +251,11 @@ def avg_unpool(
     return _shared_out(values, [axis.counts for axis in axes], axes, result, working)
 
 
-def _shared_out(values, counts, axes, result, working):
+def _shared_out(values, counts, axes, result, working, workers=None):
     """The image, by the samples that windows count along each axis."""
     shares = np.divide(values, _counts(counts, axes), dtype=working, casting="unsafe")
     image = _spread(shares, axes)
-    return image if image.dtype == result else pool(image, 1, dtype=result)
+    return image if image.dtype == result else pool(image, 1, dtype=result, workers=workers)
 
 
 def _avg_unpool_lazily(values, axes, result, working):
@@ -281,7 +281,7 @@ def _part(axis, samples):
 def _part_shared_out(result, working, parts, values):
     """A chunk of `avg_unpool`."""
     counts, axes = zip(*parts, strict=True)
-    return _shared_out(np.ma.filled(values, 0), counts, axes, result, working)
+    return _shared_out(np.ma.filled(values, 0), counts, axes, result, working, workers=1)
 
 
 def _axes_of(shape, pooled, layout, channel_axis):

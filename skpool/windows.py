@@ -404,9 +404,13 @@ def integer(value, name, minimum):
     except TypeError:
         raise TypeError(f"`{name}` must be an integer, got {value!r} of type {type(value).__name__}") from None
     if not minimum <= number <= LARGEST:
-        rule = f">= {minimum}" if number < minimum else f"<= {LARGEST}"
-        raise ValueError(f"`{name}` must be {rule} along every axis, got {value!r}")
+        raise ValueError(f"`{name}` must be {_bound(number, minimum)}, got {value!r}")
     return number
+
+
+def _bound(number, minimum):
+    """The rule that a number breaks, or meets."""
+    return f">= {minimum}" if number < minimum else f"<= {LARGEST}"
 
 
 def frozen(value, name):
@@ -434,7 +438,8 @@ def per_axis(value, count, name, minimum=1):
     try:
         return tuple(integer(entry, name, minimum) for entry in values)
     except ValueError:
-        raise ValueError(f"`{name}` must be >= {minimum} along every axis, got {value!r}") from None
+        number = next(number for number in map(operator.index, values) if not minimum <= number <= LARGEST)
+        raise ValueError(f"`{name}` must be {_bound(number, minimum)} along every axis, got {value!r}") from None
 
 
 def per_axis_padding(value, count):

@@ -246,6 +246,12 @@ def test_numbers_that_are_not_representable(name, dtype, value):
     refuses(ValueError, f"`{name}`", dtype, repr(value), image=np.ones((4, 4), dtype), **{name: value})
 
 
+def test_zeros_of_both_signs_are_two_fill_values():
+    image, nothing = np.ones((2, 2)), np.zeros((2, 2), bool)
+    for zero in (0.0, -0.0, 0.0):
+        assert math.copysign(1, skpool.max_pool(image, mask=nothing, fill_value=zero).item()) == math.copysign(1, zero)
+
+
 def test_fill_value_is_of_the_result_and_cval_of_the_image():
     image = np.ones((4, 4), np.uint8)
     skpool.avg_pool(image, fill_value=0.5)
@@ -759,6 +765,10 @@ def test_messages_name_one_parameter_first():
     """A message begins with the parameter in backquotes, for all that the tables above have seen."""
     with pytest.raises(ValueError, match=r"^`window_shape` must be >= 1 along every axis, got \(2, 0\)$"):
         skpool.max_pool(IMAGE, (2, 0))
+    with pytest.raises(ValueError, match=r"`window_shape` must be <= 2147483647 along every axis, got"):
+        skpool.max_pool(IMAGE, (2, 2**40))
+    with pytest.raises(ValueError, match=r"^`min_count` must be >= 1, got 0$"):
+        skpool.max_pool(IMAGE, min_count=0)
     with pytest.raises(TypeError, match=r"^`window_shape` must be an integer, got 2.0 of type float$"):
         skpool.max_pool(IMAGE, 2.0)
     with pytest.raises(ValueError, match=re.escape("`channel_axis` must be from -2 to 1 for 2 axes, got 5")):

@@ -105,6 +105,20 @@ def test_percentile(name, method):
                 close(result, expected)
 
 
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("dtype", ["uint64", "int64"])
+def test_samples_that_are_chosen_keep_64_bits(name, dtype):
+    image, arguments, samples = fixture(name, dtype)
+    offset = image.dtype.type(2**62 + 1)
+    image, samples = image // 2 + offset, samples // 2 + offset
+    lower = np.sort(samples, axis=-1)[..., (samples.shape[-1] - 1) // 2]
+    np.testing.assert_array_equal(skpool.percentile_pool(image, q=50, method="lower", **arguments), lower)
+    upper = np.sort(samples, axis=-1)[..., samples.shape[-1] // 2]
+    whole = lower + (upper - lower) // 2
+    whole += ((upper - lower) % 2 == 1) & (whole % 2 == 1)  # half to even
+    np.testing.assert_array_equal(skpool.median_pool(image, **arguments, dtype=dtype), whole)
+
+
 @pytest.mark.parametrize("method", VIRTUAL_INDEX)
 def test_percentiles_of_every_number_of_samples(method):
     """Where a method goes from one sample to the next: of up to 40 samples, at each n-th part of a hundred."""

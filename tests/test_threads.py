@@ -355,3 +355,16 @@ def test_forked_process_pool_after_its_parent_pooled():
         assert processes.map_async(pools_rightly, [None, 2, 5, 2]).get(TIMEOUT) == [True] * 4
         processes.close()
         processes.join()
+
+
+def test_every_step_of_a_call_takes_its_workers(monkeypatch):
+    """Averages that are not plain finish by a call of their own, and so do integers that are shared out."""
+    asked = []
+    count = threads.worker_count
+    monkeypatch.setattr(threads, "worker_count", lambda workers, cost: asked.append(workers) or count(workers, cost))
+    image = np.random.default_rng(0).random((40, 30))
+    skpool.weighted_avg_pool(image, np.ones((3, 3)), image_weights=image, workers=2)
+    skpool.global_pool(image, weights=image, workers=2)
+    skpool.global_pool(image, "top_k_avg", k=5, workers=2)
+    skpool.adaptive_pool(image, 7, bins="area", workers=2)
+    assert {*asked} == {2}

@@ -180,6 +180,19 @@ def test_axes_that_vanish():
     assert whole.item() == skpool.global_avg_pool(image.values)
 
 
+def test_weighted_and_top_averages_of_whole_images():
+    image = an_image()
+    weights = image * 0 + np.arange(image.size).reshape(image.shape)
+    for arguments, plain in (
+        ({"weights": weights.T}, {"weights": weights.values}),
+        ({"reduction": "top_k_avg", "k": 3}, {"reduction": "top_k_avg", "k": 3}),
+    ):
+        found = skpool.global_pool(image, **arguments, keepdims=True)
+        assert (found.dims, found.name, found.attrs) == (image.dims, image.name, image.attrs)
+        np.testing.assert_array_equal(found, skpool.global_pool(image.values, **plain, keepdims=True))
+        assert skpool.global_pool(image, **arguments).dims == ()
+
+
 def test_values_without_labels():
     image = an_image()
     for call in (

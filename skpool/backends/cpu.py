@@ -400,7 +400,7 @@ def _samples(plan, recipe, masked):
     window = tuple(axis.most_taps for axis in plan.axes)
     taps = ordered_taps(plan)
     rows = np.ravel_multi_index(taps[:, :columns].T, window[:columns]) if columns else np.zeros(len(taps), np.int64)
-    order = recipe.order or Order()
+    order = recipe.order or Order(lanes="")
     along, channels = plan.axes[columns], channels or 1
     together = order.lanes == "sort" and len(taps) <= MOST_TOGETHER
     across = window[columns]
@@ -849,7 +849,10 @@ def run(plan, image, *, mask=None, out=None, places=None, workers=None):
 
 
 def _restore_averages(plan, image, mask, out, workers):
-    """Compute again, by float64 totals, the averages whose float32 total overflowed."""
+    """Compute again, by float64 totals, the averages whose float32 total overflowed.
+
+    NaN stays: whether it was in the image, or is the sum of two overflows, would take a pass over the image to tell.
+    """
     wide = replace(plan, dtype=_FLOAT64, fill_value=_FLOAT64.type(plan.fill_value))
     lost = np.isinf(out)
     out[lost] = run(wide, image, mask=mask, workers=workers)[lost]
@@ -857,8 +860,8 @@ def _restore_averages(plan, image, mask, out, workers):
 
 def _one_by_one(plan, image, mask, out):
     """Windows of so many samples that each is worth a call: by the definition of the reduction."""
-    order = order_of(plan, _row_dtype(plan.image_dtype))
-    values = np.zeros(plan.shape, _FLOAT64 if order.result == "float64" else plan.reduction.result(plan.image_dtype))
+    natural = recipe_of(plan, False).natural
+    values = np.zeros(plan.shape, natural)
     counted = np.zeros(plan.shape, bool)
     for output in np.ndindex(*plan.shape):
         samples = _samples_of_window(plan, image, mask, output)
@@ -866,7 +869,8 @@ def _one_by_one(plan, image, mask, out):
         if plan.image_dtype.kind == "f" and np.isnan(samples).any() and not plan.reduction.counts_nan:
             values[output] = np.nan
         elif counted[output]:
-            values[output] = plan.reduction.define(samples, **plan.parameters)
+            value = plan.reduction.define(samples, **plan.parameters)
+            values[output] = value if natural.kind in "bf" else round(value)
     kept = make_plan(values.shape, values.dtype, "max", Sliding(1), dtype=plan.dtype, fill_value=plan.fill_value)
     return run(kept, values, mask=counted, out=out, workers=1)
 
