@@ -121,6 +121,8 @@ cdef struct Layout:
     # How a thread's scratch is laid out.
     Py_ssize_t tile                 # output columns of a tile,
     Py_ssize_t pitch                # elements of a scratch row,
+    Py_ssize_t together             # output rows whose columns are folded in one pass:
+    Py_ssize_t apart                # if several, outputs from one row to the next,
     Py_ssize_t slots                # prepared rows kept while windows pass over them,
     Py_ssize_t listed               # image rows listed at once,
     Py_ssize_t nodes                # of the tree over them,
@@ -254,6 +256,16 @@ cdef inline Py_ssize_t picked_pitch(const Call* call) noexcept nogil:
     cdef const Axis* axis = &call.recipe.axes[call.recipe.leading]
     cdef Py_ssize_t outputs = call.layout.pitch // max(axis.stride if axis.start == NULL else 1, 1) + call.recipe.inner
     return divided_up(outputs, ALIGNMENT) * ALIGNMENT
+
+
+cdef inline bint gathers_once(const Recipe* recipe, bint rows_in_place) noexcept nogil:
+    """Whether a row of windows is one gather of image rows, where these can be read."""
+    cdef Py_ssize_t rows = recipe.most_rows
+    return (
+        recipe.leading > 0 and rows_in_place and not recipe.masked
+        and recipe.value.kernel.planes > 0 and recipe.value.kernel.block == BLOCK
+        and (rows <= 4 or rows == BLOCK or (rows < BLOCK and recipe.completes))
+    )
 
 
 cdef inline Py_ssize_t places_listed(const Recipe* recipe) noexcept nogil:

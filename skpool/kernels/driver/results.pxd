@@ -9,3 +9,8 @@ cdef void write_run(
 cdef void write_row(
     Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t stop, char* target,
 ) noexcept nogil
+
+cdef void write_rows(
+    Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t rows,
+    char* target,
+) noexcept nogil

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 from skpool.kernels.driver.axes cimport Axis, count_of, find_whole, source_of, start_of
 from skpool.kernels.driver.call cimport Call, Recipe, Scratch, counts_enough, places_listed
-from skpool.kernels.driver.rows cimport fill_row, flat_row, row_of
+from skpool.kernels.driver.rows cimport advance, fill_row, flat_row, row_of
 from skpool.kernels.memory cimport skpool_stream
 from skpool.kernels.shelf cimport divided_up
 
@@ -157,6 +157,20 @@ cdef void count_columns(Scratch* scratch, const Recipe* recipe, Py_ssize_t first
             scratch.counts[i] = count
 
 
+cdef void count_each(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
+    """A row of counts for each row that is finished together."""
+    cdef const Recipe* recipe = call.recipe
+    cdef Py_ssize_t n = outputs * recipe.inner, size, i
+    count_columns(scratch, recipe, first, outputs)
+    if call.layout.together > 1:
+        size = call.layout.apart * recipe.inner
+        for i in range(n, size):
+            scratch.counts[i] = 1                          # of what is no output
+        for i in range(1, call.layout.together):
+            memcpy(scratch.counts + i * size, scratch.counts, size * sizeof(double))
+    scratch.counted = scratch.present
+
+
 cdef void write_row(
     Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t stop, char* target,
 ) noexcept nogil:
@@ -180,8 +194,7 @@ cdef void write_row(
     find_whole(axis, first, stop, &bounds[1], &bounds[2])
     if (bounds[1] > first or bounds[2] < stop) and (stop - first) * recipe.inner <= SHORT_ROW:
         if scratch.counted != scratch.present:
-            count_columns(scratch, recipe, first, stop - first)
-            scratch.counted = scratch.present
+            count_each(scratch, call, first, stop - first)
         write_run(scratch, call, state, first, stop - first, scratch.counts, 0, target, places)
         return
     for i in range(3):
@@ -195,3 +208,39 @@ cdef void write_row(
             NULL if i == 1 else scratch.counts, <double> (scratch.present * axis.taps),
             target + (bounds[i] - first) * call.out.column, places + (bounds[i] - first) * call.places.column,
         )
+
+
+cdef void write_rows(
+    Scratch* scratch, const Call* call, const char* state, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t rows,
+    char* target,
+) noexcept nogil:
+    """Write `rows` output rows of whole tiles, from the one stepped to; where their counts agree, finished together."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t hop = call.out.leading[recipe.leading - 1], low, high, size, i
+    cdef bint counts_matter = recipe.finish != NULL or not counts_enough(scratch, recipe)
+    cdef bint one_count
+    cdef const double* counts = NULL
+    cdef const char* row
+    find_whole(axis, first, stop, &low, &high)
+    one_count = low == first and high == stop
+    if rows == 1 or recipe.finish_places != NULL or (
+        counts_matter and not one_count and (stop - first) * recipe.inner > SHORT_ROW
+    ):
+        size = call.layout.apart * recipe.inner * recipe.value.kernel.width
+        for i in range(rows):
+            write_row(scratch, call, state + i * size, first, stop, target + i * hop)
+            advance(scratch, recipe)
+        return
+    if counts_matter and not one_count:
+        if scratch.counted != scratch.present:
+            count_each(scratch, call, first, stop - first)
+        counts = scratch.counts
+    row = finished(
+        scratch, call, state, ((rows - 1) * call.layout.apart + stop - first) * recipe.inner, counts,
+        <double> (scratch.present * axis.taps) if counts_matter else <double> recipe.parameters.minimum,
+        scratch.result,
+    )
+    for i in range(rows):
+        put(call, row + i * call.layout.apart * recipe.inner * recipe.out_width, stop - first, target + i * hop)
+        advance(scratch, recipe)

@@ -2,8 +2,8 @@
 from libc.stdint cimport int64_t, uint8_t
 from skpool.kernels.driver.axes cimport Axis, columns_under
 from skpool.kernels.driver.call cimport (
-    BLOCK, LEAST_PIECE, Call, Fold, Lane, Layout, Recipe, Scratch, bits_of, doubles_first, find_lanes, picked_pitch,
-    places_listed, ring,
+    BLOCK, LEAST_PIECE, PIECE, Call, Fold, Lane, Layout, Recipe, Scratch, bits_of, doubles_first, find_lanes,
+    gathers_once, picked_pitch, places_listed, ring,
 )
 from skpool.kernels.driver.rows cimport fill_row
 from skpool.kernels.shelf cimport ALIGNMENT, Shelf, divided_up, taken
@@ -133,6 +133,10 @@ cdef void begin(const Call* call, char* memory) noexcept nogil:
     for i in range(find_lanes(lanes, folds, <Scratch*> memory, call.recipe)):
         if lanes[i].kernel.join != NULL:
             lanes[i].kernel.identity(folds[i].nothing, call.layout.pitch, call.layout.pitch, lanes[i].parameters)
+    if call.layout.together > 1:                           # between two rows nothing is gathered
+        call.recipe.value.kernel.identity(
+            (<Scratch*> memory).value.levels[0], call.layout.pitch, call.layout.pitch, call.recipe.value.parameters,
+        )
     fill_row((<Scratch*> memory).constant, call.recipe.constant, call.recipe.row_width, call.layout.pitch)
     if call.recipe.taps or call.recipe.completes:
         fill_row((<Scratch*> memory).absent, call.recipe.neutral, call.recipe.row_width, call.layout.pitch)
@@ -160,6 +164,26 @@ cdef Py_ssize_t widest(const Recipe* recipe, Py_ssize_t tile) noexcept nogil:
     return columns
 
 
+cdef void put_together(Call* call, Py_ssize_t tile) noexcept nogil:
+    """Find how many output rows have their columns folded in one pass: short ones, all in the first cache."""
+    cdef const Recipe* recipe = call.recipe
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t columns, size = recipe.inner * recipe.value.kernel.width * recipe.value.kernel.planes
+    if (
+        not gathers_once(recipe, call.rows_in_place) or recipe.shared_levels or recipe.taps
+        or recipe.weigh_rows != NULL or recipe.quad != NULL or tile < axis.outputs or axis.outputs == 0
+        or axis.start != NULL or recipe.axes[recipe.leading - 1].start != NULL
+    ):
+        return
+    columns = columns_under(axis, 0, axis.outputs)
+    call.layout.apart = divided_up(columns, axis.stride)
+    if call.layout.apart * axis.stride <= 2 * columns:
+        call.layout.together = max(
+            min(PIECE // (call.layout.apart * axis.stride * size), recipe.axes[recipe.leading - 1].outputs),
+            <Py_ssize_t> 1,
+        )
+
+
 cdef void lay_out(
     const Recipe* recipe, Layout* layout, bint rows_in_place, Py_ssize_t listed, Py_ssize_t nodes, Py_ssize_t piece,
 ) noexcept nogil:
@@ -171,6 +195,7 @@ cdef void lay_out(
     call.rows_in_place = rows_in_place
     call.layout.listed, call.layout.nodes = listed, nodes
     call.layout.tile = call.layout.slots = 0
+    call.layout.together, call.layout.apart = 1, 0
     if recipe.taps:                                    # all rows of a window are needed at once
         call.layout.slots = recipe.laid
     elif (
@@ -200,6 +225,9 @@ cdef void lay_out(
             tile = divided_up(axis.outputs, divided_up(axis.outputs, tile))
         call.layout.tile = tile
         piece = widest(recipe, tile)
+        put_together(&call, tile)
+        if call.layout.together > 1:
+            piece = call.layout.together * call.layout.apart * axis.stride
     call.layout.pitch = divided_up(piece * recipe.inner, ALIGNMENT)
     if recipe.value.kernel.planes > 2:                 # or planes may push each other out of the cache
         call.layout.pitch |= 1

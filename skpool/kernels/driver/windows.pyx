@@ -4,10 +4,10 @@ from libc.string cimport memset
 from skpool.kernels.driver.across cimport begin_tile, fold_columns, fold_tile
 from skpool.kernels.driver.axes cimport Axis, columns_under, is_whole, start_of
 from skpool.kernels.driver.call cimport (
-    BLOCK, LONG_COLUMN, PIECE, Call, Fold, Lane, Recipe, Scratch, Segment, counts_enough,
+    BLOCK, LONG_COLUMN, PIECE, Call, Fold, Lane, Recipe, Scratch, Segment, counts_enough, gathers_once,
 )
 from skpool.kernels.driver.down cimport fold_rows, gather_in_place
-from skpool.kernels.driver.results cimport write_row
+from skpool.kernels.driver.results cimport write_row, write_rows
 from skpool.kernels.driver.rows cimport (
     advance, completed, find_rows, find_segments, flat_row, prepared, row_of, rows_at_once, seek, slide_rows,
 )
@@ -182,9 +182,7 @@ cdef inline bint gathers_alike(
     for s in range(segments_found):
         within = within + (segments[s].first >= 0 or segments[s].sources != NULL)
     return (
-        within == 1 and recipe.leading > 0 and call.rows_in_place and not recipe.masked
-        and recipe.value.kernel.planes > 0 and recipe.value.kernel.block == BLOCK
-        and rows_at_once(recipe, recipe.most_rows) == recipe.most_rows
+        within == 1 and gathers_once(recipe, call.rows_in_place)
         and (recipe.most_rows < BLOCK or not call.asks)
     )
 
@@ -201,9 +199,11 @@ cdef void write_alike(
     cdef const Lane* lane = &recipe.value
     cdef const Kernel* kernel = &lane.kernel
     cdef Fold* fold = &scratch.value
-    cdef Py_ssize_t last = recipe.leading - 1, n = inside.columns * recipe.inner, i, s, r
-    cdef Py_ssize_t hop = call.image.leading[last], stride = recipe.axes[last].stride
+    cdef const Axis* axis = &recipe.axes[recipe.leading]
+    cdef Py_ssize_t last = recipe.leading - 1, n = inside.columns * recipe.inner, stride = recipe.axes[last].stride
+    cdef Py_ssize_t hop = call.image.leading[last], column = recipe.inner * kernel.width, done = 0, rows_now, i, s, r
     cdef char* target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
+    cdef char* begin
     cdef char* state
     cdef const void* rows[BLOCK]
     cdef const uint8_t* valid[BLOCK]
@@ -212,25 +212,33 @@ cdef void write_alike(
     memset(valid, 0, sizeof(valid))
     for r in range(scratch.listed):
         rows[r] = scratch.sources[r] + inside.first * call.image.column
-    for i in range(rows_count):
-        if fetches and i + 1 < rows_count:
-            ask_below(call, <const char*> rows[scratch.listed - 1], inside)
-        for s in range(segments_found):
-            if &segments[s] != inside:
-                kernel.identity(
-                    fold.levels[0] + segments[s].offset * recipe.inner * kernel.width,
-                    segments[s].columns * recipe.inner, call.layout.pitch, lane.parameters,
-                )
-        gather_in_place(
-            call, fold.levels[0] + inside.offset * recipe.inner * kernel.width, rows, valid, scratch.order, count, n,
+    while done < rows_count:
+        rows_now = min(rows_count - done, call.layout.together)
+        begin = fold.levels[0]
+        for i in range(done, done + rows_now):
+            if fetches and i + 1 < rows_count:
+                ask_below(call, <const char*> rows[scratch.listed - 1], inside)
+            for s in range(segments_found):
+                if &segments[s] != inside:
+                    kernel.identity(
+                        begin + segments[s].offset * column, segments[s].columns * recipe.inner, call.layout.pitch,
+                        lane.parameters,
+                    )
+            gather_in_place(call, begin + inside.offset * column, rows, valid, scratch.order, count, n)
+            begin = begin + call.layout.apart * axis.stride * column
+            for r in range(scratch.listed):
+                rows[r] = <const char*> rows[r] + stride * hop
+        straight = straight and rows_now == 1
+        state = fold_columns(
+            call, lane, fold, first, (rows_now - 1) * call.layout.apart + outputs, target if straight else NULL,
         )
-        state = fold_columns(call, lane, fold, first, outputs, target if straight else NULL)
-        if not (enough and state == target):               # it is not there yet
-            write_row(scratch, call, state, first, first + outputs, target)
-        advance(scratch, recipe)
-        target = target + call.out.leading[last]
-        for r in range(scratch.listed):
-            rows[r] = <const char*> rows[r] + stride * hop
+        if enough and state == target:
+            for i in range(rows_now):
+                advance(scratch, recipe)
+        else:                                              # it is not there yet
+            write_rows(scratch, call, state, first, first + outputs, rows_now, target)
+        target = target + rows_now * call.out.leading[last]
+        done = done + rows_now
 
 
 cdef void work(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
