@@ -340,15 +340,23 @@ def _is_plain(value):
     return type(value) in _PLAIN or (type(value) is tuple and {int}.issuperset(map(type, value)))
 
 
-def plan_for(kind, layout, shape, image_dtype, reduction, cval, *rest, **parameters):
+def _is_zero(value):
+    """Whether another is equal to it, of the other sign."""
+    return isinstance(value, float | np.floating) and value == 0
+
+
+def plan_for(
+    kind, layout, shape, image_dtype, reduction, cval, nan_policy, min_count, fill_value, *rest, **parameters
+):
     """`make_plan` for a layout of some kind, or what it made for the same arguments before."""
+    rest = cval, nan_policy, min_count, fill_value, *rest
     if kind.sizes:
         if not (_PLAIN.issuperset(map(type, layout)) or all(map(_is_plain, layout))):
             layout = windows.frozen_layout(kind(*layout))
-        if not any(isinstance(value, float | np.floating) and value == 0 for value in (cval, *rest)):  # -0.0 == 0.0
+        if (type(cval) is int or not _is_zero(cval)) and (fill_value is None or not _is_zero(fill_value)):
             try:
-                return _kept_plan(kind, shape, image_dtype, reduction, cval, *rest, *layout, **parameters)
+                return _kept_plan(kind, shape, image_dtype, reduction, *rest, *layout, **parameters)
             except TypeError as error:
                 if "unhashable" not in str(error):
                     raise
-    return make_plan(shape, image_dtype, reduction, kind(*layout), cval, *rest, **parameters)
+    return make_plan(shape, image_dtype, reduction, kind(*layout), *rest, **parameters)

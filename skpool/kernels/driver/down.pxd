@@ -8,5 +8,5 @@ cdef void fold_rows(
 
 cdef void gather_in_place(
     const Call* call, char* state, const void** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
-    Py_ssize_t n,
+    Py_ssize_t n, const char* asked,
 ) noexcept nogil

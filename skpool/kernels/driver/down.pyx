@@ -8,6 +8,7 @@ from skpool.kernels.memory cimport lead_of, skpool_prefetch
 from skpool.kernels.table cimport Kernel
 
 cdef enum:
+    ASKED_EACH = 1024       #
     ASKED = 256             # bytes of a row that are gathered while as many are asked for
 
 
@@ -86,23 +87,34 @@ cdef void gather_asking(
 
 cdef void gather_in_place(
     const Call* call, char* state, const void** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
-    Py_ssize_t n,
+    Py_ssize_t n, const char* asked,
 ) noexcept nogil:
-    """Gather image rows where they lie, of long ones first what is ahead of a cache line."""
+    """Gather image rows where they lie, of long ones first what is ahead of a cache line.
+
+    Unless `asked` is NULL, as many rows from there on as the next windows add are asked for, piece by piece.
+    """
     cdef const Recipe* recipe = call.recipe
     cdef const Kernel* kernel = &recipe.value.kernel
-    cdef const void* from_line[BLOCK]
-    cdef Py_ssize_t lead = lead_of(rows[0], recipe.row_width, n), i
-    if lead == 0:
-        kernel.gather(state, rows, valid, order, count, n, call.layout.pitch, recipe.value.parameters)
-        return
-    kernel.gather(state, rows, valid, order, count, lead, call.layout.pitch, recipe.value.parameters)
-    for i in range(count):
-        from_line[i] = <const char*> rows[i] + lead * recipe.row_width
-    kernel.gather(
-        state + lead * kernel.width, from_line, valid, order, count, n - lead, call.layout.pitch,
-        recipe.value.parameters,
-    )
+    cdef const void* from_here[BLOCK]
+    cdef Py_ssize_t piece = n if asked == NULL else ASKED_EACH // recipe.row_width
+    cdef Py_ssize_t now = lead_of(rows[0], recipe.row_width, n), done = 0, i
+    if now == 0:
+        now = min(piece, n)
+    while done < n:
+        if asked != NULL:
+            for i in range(recipe.axes[recipe.leading - 1].stride):
+                skpool_prefetch(
+                    asked + i * call.image.leading[recipe.leading - 1] + done * recipe.row_width,
+                    now * recipe.row_width,
+                )
+        for i in range(count):
+            from_here[i] = <const char*> rows[i] + done * recipe.row_width
+        kernel.gather(
+            state + done * kernel.width, from_here, valid, order, count, now, call.layout.pitch,
+            recipe.value.parameters,
+        )
+        done = done + now
+        now = min(piece, n - done)
 
 
 cdef void down(Scratch* scratch, const Call* call, const Segment* segment) noexcept nogil:

@@ -205,6 +205,7 @@ cdef void write_alike(
     cdef char* target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
     cdef char* begin
     cdef char* state
+    cdef const char* asked
     cdef const void* rows[BLOCK]
     cdef const uint8_t* valid[BLOCK]
     cdef Py_ssize_t count = completed(scratch, scratch.listed, rows, valid)
@@ -216,15 +217,16 @@ cdef void write_alike(
         rows_now = min(rows_count - done, call.layout.together)
         begin = fold.levels[0]
         for i in range(done, done + rows_now):
+            asked = NULL
             if fetches and i + 1 < rows_count:
-                ask_below(call, <const char*> rows[scratch.listed - 1], inside)
+                asked = <const char*> rows[scratch.listed - 1] + hop
             for s in range(segments_found):
                 if &segments[s] != inside:
                     kernel.identity(
                         begin + segments[s].offset * column, segments[s].columns * recipe.inner, call.layout.pitch,
                         lane.parameters,
                     )
-            gather_in_place(call, begin + inside.offset * column, rows, valid, scratch.order, count, n)
+            gather_in_place(call, begin + inside.offset * column, rows, valid, scratch.order, count, n, asked)
             begin = begin + call.layout.apart * axis.stride * column
             for r in range(scratch.listed):
                 rows[r] = <const char*> rows[r] + stride * hop
