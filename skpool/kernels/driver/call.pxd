@@ -6,6 +6,7 @@ from skpool.kernels.table cimport (
     Kernel, Parameters, Slide, Tile, beside_t, blank_t, compact_t, convert_t, finish_places_t, finish_t, keys_t,
     lanes_t, load_t, normalise_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t, weigh_t,
 )
+from skpool.kernels.turns cimport Turns
 
 cdef enum:
     MOST_AXES = 64          # NumPy's limit
@@ -217,6 +218,7 @@ cdef struct Scratch:
     char* sums                      # and of their columns
     int64_t* flat                   # of each place in the window, the index if the window began at column 0
     Parameters parameters           # this thread's copy, in which a finish may leave word
+    Turns turns[2]                  # items of a call; if it shares `down`, of that and of the rest
     Py_ssize_t output[MOST_AXES]    # which output row it is
     Py_ssize_t skipped              # taps ahead of the first row that it has, where places count from that
     Py_ssize_t reached              # what windows share: the position after the last row that it holds,

@@ -1,7 +1,7 @@
 """A plan as the driver runs it: what Python hands over, and items handed out to threads."""
 cimport cython
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cython.parallel cimport parallel, prange, threadid
+from cython.parallel cimport prange
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -19,6 +19,7 @@ from skpool.kernels.table cimport (
     Kernel, Order, Steps, beside_t, blank_t, compact_t, convert_t, finish_places_t, finish_t, keys_t, lanes_t, load_t,
     normalise_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t, weigh_t,
 )
+from skpool.kernels.turns cimport deal, next_item
 
 cdef extern from * nogil:
     """
@@ -64,6 +65,20 @@ cdef enum:
     ASKED_WIDTH = 4         # and the most of their pixels: two threads that read float64 wait for memory anyway
 
 ctypedef void (*step_t)(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil
+
+
+cdef void work_on_items(
+    step_t step, const Call* call, char* memory, Py_ssize_t hop, Py_ssize_t workers, Py_ssize_t worker, int loop,
+) noexcept nogil:
+    """What one worker does of a loop."""
+    cdef Scratch* scratch = <Scratch*> (memory + worker * hop)
+    cdef char* turns = <char*> &(<Scratch*> memory).turns[loop]
+    cdef Py_ssize_t item
+    begin(call, <char*> scratch)
+    item = next_item(turns, hop, workers, worker)
+    while item >= 0:
+        step(call, item, scratch)
+        item = next_item(turns, hop, workers, worker)
 
 
 def max_threads():
@@ -434,7 +449,7 @@ cdef class Program:
         cdef const Recipe* recipe = &self.recipe
         cdef const Axis* columns = &recipe.axes[recipe.leading]
         cdef Memory memory = Memory()
-        cdef Py_ssize_t tiles, items, item, tall
+        cdef Py_ssize_t tiles, items, tall
         cdef step_t step = work
         if recipe.taps:
             step = work_on_samples
@@ -468,18 +483,20 @@ cdef class Program:
                 call.block = divided_up(call.block, recipe.tile.down) * recipe.tile.down
         items = tiles * divided_up(recipe.rows, call.block)
         workers = min(workers, items)
-        memory.allot_scratch(workers, call.layout.bytes)
+        memory.allot_scratch(workers, call.layout.bytes, items)
+        self.share(step, call, memory, 0)
+        return memory.overflowed()
+
+    cdef void share(self, step_t step, const Call* call, Memory memory, int loop):
+        """Work on the items of a call, of its first or second loop, by as many workers as there is scratch for."""
+        cdef Py_ssize_t worker, workers = memory.threads, hop = memory.per_thread
+        cdef char* scratch = memory.start
         with nogil:
             if workers == 1:
-                begin(call, memory.start)
-                for item in range(items):
-                    step(call, item, <Scratch*> memory.start)
+                work_on_items(step, call, scratch, hop, 1, 0, loop)
             else:
-                with parallel(num_threads=workers):
-                    begin(call, memory.start + threadid() * memory.per_thread)
-                    for item in prange(items, schedule="dynamic"):
-                        step(call, item, <Scratch*> (memory.start + threadid() * memory.per_thread))
-        return memory.overflowed()
+                for worker in prange(workers, num_threads=workers, schedule="static", chunksize=1):
+                    work_on_items(step, call, scratch, hop, workers, worker, loop)
 
     cdef int run_in_parts(self, Call* call, int workers) except -1:
         """As `run`; `down` is shared between the threads, then the rest."""
@@ -488,7 +505,7 @@ cdef class Program:
         cdef Parts* parts = &call.parts
         cdef Call second
         cdef Memory memory = Memory(), values = Memory(), counts = Memory()
-        cdef Py_ssize_t wanted = 2 * PARTED_FROM * workers, pieces, parts_wanted, items, second_items, item
+        cdef Py_ssize_t wanted = 2 * PARTED_FROM * workers, pieces, parts_wanted, items, second_items
         parts.columns = columns_under(columns, 0, columns.outputs)
         pieces = min(max(parts.columns * recipe.inner * recipe.row_width // PART_WIDTH, 1), wanted)
         parts.piece = divided_up(parts.columns, pieces)
@@ -509,23 +526,9 @@ cdef class Program:
         items = recipe.rows * parts.count * pieces
         second_items = recipe.rows * divided_up(columns.outputs, second.layout.tile)
         workers = min(workers, items)
-        memory.allot_scratch(workers, max(call.layout.bytes, second.layout.bytes))
-        with nogil:
-            if workers == 1:
-                begin(call, memory.start)
-                for item in range(items):
-                    work_on_part(call, item, <Scratch*> memory.start)
-                begin(&second, memory.start)
-                for item in range(second_items):
-                    work_on_whole(&second, item, <Scratch*> memory.start)
-            else:
-                with parallel(num_threads=workers):
-                    begin(call, memory.start + threadid() * memory.per_thread)
-                    for item in prange(items, schedule="dynamic"):
-                        work_on_part(call, item, <Scratch*> (memory.start + threadid() * memory.per_thread))
-                    begin(&second, memory.start + threadid() * memory.per_thread)
-                    for item in prange(second_items, schedule="dynamic"):
-                        work_on_whole(&second, item, <Scratch*> (memory.start + threadid() * memory.per_thread))
+        memory.allot_scratch(workers, max(call.layout.bytes, second.layout.bytes), items, second_items)
+        self.share(work_on_part, call, memory, 0)
+        self.share(work_on_whole, &second, memory, 1)
         return memory.overflowed()
 
     # Windows whose parts are images of their own. A program for such an image folds it, one for as many rows as there
@@ -598,12 +601,8 @@ cdef class Program:
     cdef int each(self, step_t step, Call* call, Py_ssize_t items) except -1:
         """Work on items, one by one; returns as a call does."""
         cdef Memory memory = Memory()
-        cdef Py_ssize_t item
-        memory.allot_scratch(1, call.layout.bytes)
-        with nogil:
-            begin(call, memory.start)
-            for item in range(items):
-                step(call, item, <Scratch*> memory.start)
+        memory.allot_scratch(1, call.layout.bytes, items)
+        self.share(step, call, memory, 0)
         return memory.overflowed()
 
 
@@ -623,12 +622,18 @@ cdef class Memory:
         self.threads, self.per_thread = threads, per_thread
         return 0
 
-    cdef int allot_scratch(self, Py_ssize_t threads, Py_ssize_t per_thread) except -1:
+    cdef int allot_scratch(
+        self, Py_ssize_t threads, Py_ssize_t per_thread, Py_ssize_t items, Py_ssize_t second_items=0,
+    ) except -1:
         """As `allot`; nothing has overflowed yet, nor will it for threads that OpenMP does not give."""
         cdef Py_ssize_t thread
+        cdef Scratch* scratch
         self.allot(threads, per_thread)
         for thread in range(threads):
-            (<Scratch*> (self.start + thread * per_thread)).parameters.overflowed = False
+            scratch = <Scratch*> (self.start + thread * per_thread)
+            scratch.parameters.overflowed = False
+            deal(&scratch.turns[0], items, threads, thread)
+            deal(&scratch.turns[1], second_items, threads, thread)
         return 0
 
     cdef bint overflowed(self) noexcept:
