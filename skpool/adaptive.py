@@ -152,7 +152,7 @@ def _area_average(kind, layout, image, reduction, parameters, **given):
     return averaged(*_area_totals(array, mask, overlaps, rules.workers), counts, image, *rules.of_average)
 
 
-def _area_chunk(shape, outputs, nan_policy, part, image, mask):
+def _area_chunk(shape, outputs, nan_policy, part, image, mask=None):
     """What a task of dask computes: some bins of an image of that shape."""
     plan = part.plan
     array, mask = counted_pixels(image, mask, nan_policy, plan.channel_axis)
@@ -321,30 +321,26 @@ def _weighted_average_lazily(image, weights, rules):
     for begin in range(0, max(length, 1), run):
         intervals = [(0, n) for n in image.shape]
         intervals[spatial[0]] = begin, min(begin + run, length)
-        own = [intervals if a.ndim == image.ndim else [intervals[i] for i in spatial] for a in arrays.values()]
-        pairs = [chunked.box(name, a, along) for (name, a), along in zip(arrays.items(), own, strict=True)]
-        tasks.append((compute, [cut for cut, _ in pairs], [keys for _, keys in pairs]))
+        of_spatial = [intervals[i] for i in spatial]
+        read = [chunked.box(what, a, intervals if a.ndim == image.ndim else of_spatial) for what, a in arrays.items()]
+        tasks.append((compute, read))
     token = tokenize([array.name for array in arrays.values()], chunked.described(plan), rules.nan_policy)
     rules = rules._replace(mask=None, workers=1, channel_axis=axis)
-    finish = functools.partial(_weighted_of_state, rules, spatial[0], image.dtype)
-    metas, chunks = [np.empty((0,) * image.ndim, plan.dtype)], tuple((n,) for n in plan.shape)
+    finish = functools.partial(_average_of_sums, rules, spatial[0], np.empty(0, image.dtype))
+    chunks, metas = tuple((n,) for n in plan.shape), [np.empty((0,) * image.ndim, plan.dtype)]
     name = f"skpool-weighted_avg-{token}"
-    return chunked.folded(name, tasks, _merged_sums, finish, list(arrays.values()), metas, chunks)[0]
+    return chunked.folded(name, tasks, _merged_sums, finish, list(arrays.values()), chunks, metas)
 
 
-def _weighted_part(spatial, slices, nan_policy, channel_axis, cuts, blocks):
+def _weighted_part(spatial, slices, nan_policy, channel_axis, reads):
     """What a task gives: `_weighted_sums` of its slices."""
-    arrays = (cut.together(keys) for cut, keys in zip(cuts, blocks, strict=True))
+    arrays = (cut.together(blocks) for cut, blocks in reads)
     return _weighted_sums(spatial, slices, nan_policy, channel_axis, 1, *arrays)
 
 
 def _merged_sums(states):
     sums, counts = zip(*states, strict=True)
     return list(itertools.chain(*sums)), sum(counts)
-
-
-def _weighted_of_state(rules, along, dtype, state):
-    return [_average_of_sums(rules, along, np.empty(0, dtype), state)]
 
 
 def _top_k_average(kind, layout, image, reduction, parameters, **given):
@@ -426,13 +422,9 @@ def _top_k_lazily(k, shape, image, rules):
     name = (
         f"skpool-top_k_avg-{tokenize([array.name for array in arrays], k, chunked.described(plan), rules.nan_policy)}"
     )
-    finish = functools.partial(_top_of_state, k, shape, rules, image.dtype)
-    metas, chunks = [np.empty((0,) * image.ndim, plan.dtype)], tuple((length,) for length in shape)
-    return chunked.folded(name, tasks, functools.partial(_merged_top, k), finish, arrays, metas, chunks)[0]
-
-
-def _top_of_state(k, shape, rules, dtype, state):
-    return [_averaged_top(k, shape, rules, np.empty(0, dtype), state)]
+    finish = functools.partial(_averaged_top, k, shape, rules, np.empty(0, image.dtype))
+    chunks, metas = tuple((length,) for length in shape), [np.empty((0,) * image.ndim, plan.dtype)]
+    return chunked.folded(name, tasks, functools.partial(_merged_top, k), finish, arrays, chunks, metas)
 
 
 # --- spatial pyramids

@@ -99,17 +99,13 @@ class _Fold:
 
 def _lazily(plan, image, mask, raises, indices):
     """`pooled_whole` for checked arguments."""
-    import dask.array as da
     from dask.base import tokenize
 
     columns, channel = cpu.columns_and_channels(plan)[0], plan.channel_axis
     leading = [axis for axis in range(columns) if axis != channel]
-    of_mask = range(image.ndim)
-    if mask is not None and mask.ndim < image.ndim:
-        of_mask = [axis for axis in of_mask if axis != channel]
-    if mask is not None and not isinstance(mask, da.Array):
-        mask = da.from_array(mask, chunks=tuple(image.chunks[axis] for axis in of_mask))
-    token = tokenize(image.name, None if mask is None else mask.name, chunked.described(plan), raises, indices)
+    inputs = chunked.named_inputs(image, mask, channel)
+    arrays = [array for array, _ in inputs.values()]
+    token = tokenize([array.name for array in arrays], chunked.described(plan), raises, indices)
     name = f"skpool-{plan.reduction.name}-{token}"
     chunks = tuple(sizes if axis == channel else (1,) for axis, sizes in enumerate(image.chunks))
     masked_array = containers.is_masked(image)
@@ -121,25 +117,21 @@ def _lazily(plan, image, mask, raises, indices):
         for j, taken in enumerate(chunked.slices([size for size in image.chunks[columns] if size])):
             tasks = []
             for first, boxes in _parts([image.shape[a] for a in leading], [max(image.chunks[a]) for a in leading]):
-                cuts, blocks = [], []
+                reads = []
                 for box in boxes:
                     intervals = [run.intervals[0] for run in runs]
                     intervals[columns] = taken.start, taken.stop
                     for axis, along in zip(leading, box, strict=True):
                         intervals[axis] = along
-                    pairs = [chunked.box("image", image, intervals)]
-                    if mask is not None:
-                        pairs.append(chunked.box("mask", mask, [intervals[axis] for axis in of_mask]))
-                    cuts.append([cut for cut, _ in pairs])
-                    blocks.append([keys for _, keys in pairs])
-                tasks.append((_folded, fold, first, cuts, blocks))
+                    own = ((what, array, [intervals[axis] for axis in axes]) for what, (array, axes) in inputs.items())
+                    reads.append([chunked.box(*each) for each in own])
+                tasks.append((_folded, fold, first, reads))
             states.append(chunked.tree(graph, f"{name}-{number}-{j}", tasks, functools.partial(_joined, fold)))
         place = tuple(0 if axis != channel else number for axis in range(image.ndim))
         graph[(name, *place)] = (_finished, fold, states)
     empty = np.ma.empty if masked_array else np.empty
     metas = [empty((0,) * image.ndim, plan.dtype), *[np.empty((0,) * image.ndim, np.int64)] * indices]
-    arrays = chunked.arrays(name, graph, [image] if mask is None else [image, mask], chunks, metas)
-    return tuple(arrays) if indices else arrays[0]
+    return chunked.arrays(name, graph, arrays, chunks, metas)
 
 
 def _runs(axis, sizes):
@@ -168,15 +160,15 @@ def _boxes(lengths, start, stop):
     return [*ahead, *[(whole, *((0, length) for length in lengths[1:]))] * (whole[0] < whole[1]), *behind]
 
 
-def _folded(fold, first, cuts, blocks):
+def _folded(fold, first, reads):
     """A task: the states of a part, and where they may leave the range, the largest magnitude in it."""
     images, masks = [], []
-    for (image_cut, *mask_cut), (image_blocks, *mask_blocks) in zip(cuts, blocks, strict=True):
-        image = image_cut.together(image_blocks)
+    for box in reads:
+        image, *given = (cut.together(blocks) for cut, blocks in box)
         counted = ~np.ma.getmaskarray(image) if fold.masked_array else None
         image = np.ma.getdata(image)
-        for cut, keys in zip(mask_cut, mask_blocks, strict=True):
-            mask = checked_mask(cut.together(keys), image, fold.plan.channel_axis)
+        for mask in given:
+            mask = checked_mask(mask, image, fold.plan.channel_axis)
             counted = mask if counted is None else counted & mask
         images.append(_in_rows(fold.plan, image))
         masks += [] if counted is None else [_in_rows(fold.plan, counted)]

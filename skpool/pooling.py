@@ -228,7 +228,7 @@ def _lazily(plan, image, mask, nan_policy, return_indices):
     return chunked.run(compute, plan, image, mask, token=raises, results=1 + return_indices)
 
 
-def _chunk(part, image, mask, *, raises, return_indices):
+def _chunk(part, image, mask=None, *, raises, return_indices):
     """What a task of dask computes."""
     plan, masked_array = part.plan, isinstance(image, np.ma.MaskedArray)
     image, mask = unwrapped(image, mask, plan.channel_axis)

@@ -272,8 +272,10 @@ def region_pool(
         )
     if lazy:
         given = {"labels": labels, "background": background, "nan_policy": nan_policy, "channel_axis": axis}
-        results = _lazily(plan, image, label_image, mask, return_indices, **given)
-        return results if return_labels else results[0] if len(results) == 2 else results[:-1]
+        pooled, rows = _lazily(plan, image, label_image, mask, return_indices, **given)
+        if not return_labels:
+            return pooled
+        return (*pooled, rows) if return_indices else (pooled, rows)
     if on_gpu:
         masks = checked_device_mask(mask, image, axis)
         raises = nan_policy == "raise"
@@ -307,7 +309,7 @@ _STATES = {"max": ("max",), "min": ("min",), "range": ("max", "min"), "count": (
 
 
 def _lazily(plan, image, label_image, mask, return_indices, *, labels, background, nan_policy, channel_axis):
-    """`region_pool` for dask arrays: values, places if asked for, and labels."""
+    """`region_pool` for dask arrays: values, in a pair with places if they are asked for, and labels."""
     import dask.array as da
     from dask.base import tokenize
 
@@ -336,8 +338,8 @@ def _lazily(plan, image, label_image, mask, return_indices, *, labels, backgroun
     results = tuple((length,) for length in shape), metas
     name = f"skpool-region-{name}-{token}"
     if merges:
-        return (*_by_chunks(plan, name, arrays, given, results), rows)
-    return (*_by_blocks(plan, name, arrays, given, results, _block_of(label_image, labels)), rows)
+        return _by_chunks(plan, name, arrays, given, results), rows
+    return _by_blocks(plan, name, arrays, given, results, _block_of(label_image, labels)), rows
 
 
 def _by_chunks(plan, name, arrays, given, results):
@@ -355,9 +357,9 @@ def _by_chunks(plan, name, arrays, given, results):
         corner = tuple(along[number] for along, number in zip(starts, place, strict=True))
         places = [place if array.ndim == image.ndim else tuple(place[axis] for axis in spatial) for array in arrays]
         tasks.append((compute, corner, *((array.name, *own) for array, own in zip(arrays, places, strict=True))))
-    chunks, metas = results
-    merge, finish = functools.partial(_merged, names), functools.partial(_finished, plan)
-    return chunked.folded(name, tasks, merge, finish, arrays, metas, chunks)
+    _, metas = results
+    merge, finish = functools.partial(_merged, names), functools.partial(_finished, plan, len(metas) > 1)
+    return chunked.folded(name, tasks, merge, finish, arrays, *results)
 
 
 def _block_of(label_image, labels):
@@ -381,17 +383,16 @@ def _by_blocks(plan, name, arrays, given, results, block):
     for start in range(0, max(pixels, 1), run):
         box, own = _box_of(start, min(start + run, pixels), spatial)
         whole = box if axis is None else [*box[:axis], (0, image.shape[axis]), *box[axis:]]
-        cuts = [chunked.box(key, a, whole if a.ndim == image.ndim else box) for key, a in arrays.items()]
-        reads.append((own, [cut for cut, _ in cuts], [keys for _, keys in cuts]))
+        read = [chunked.box(what, a, whole if a.ndim == image.ndim else box) for what, a in arrays.items()]
+        reads.append((own, read))
     join = functools.partial(_joined_pass, (channels, given["labels"].size))
     graph, passes = {}, []
     for number in range(backend.most_passes(plan)):
         state, joined = f"{name}-state-{number}", f"{name}-pass-{number}"
         graph[joined] = (join, chunked.tree(graph, state, [(compute, *read, list(passes)) for read in reads], _chained))
         passes.append(joined)
-    chunks, metas = results
-    graph[(name, *(0,) * len(chunks))] = (functools.partial(_of_passes, plan, channels), passes)
-    return chunked.arrays(name, graph, list(arrays.values()), chunks, metas)
+    graph[(name, *(0,) * len(results[0]))] = (functools.partial(_of_passes, plan, channels), passes)
+    return chunked.arrays(name, graph, list(arrays.values()), *results)
 
 
 def _box_of(start, stop, shape):
@@ -405,13 +406,13 @@ def _box_of(start, stop, shape):
     return box + [(0, length) for length in shape[axis + 1 :]], slice(before, before + stop - start)
 
 
-def _pass_over_run(plan, given, channels, block, own, cuts, blocks, passes):
+def _pass_over_run(plan, given, channels, block, own, reads, passes):
     """What a task gives: the next pass over a run of blocks, if there is one."""
     axis, rows = given["channel_axis"], given["labels"].astype(np.uint64)
     wanted = backend.wanted_pass(plan, channels, passes)
     if wanted is None:
         return [], []
-    image, label_image, *masks = (cut.together(keys) for cut, keys in zip(cuts, blocks, strict=True))
+    image, label_image, *masks = (cut.together(keys) for cut, keys in reads)
     masks = [checked_mask(mask, image, axis) for mask in masks]
     image, *masks = (_channels_last(array, axis) for array in (image, *masks))
     image, *masks = (array.reshape(label_image.size, channels)[own] for array in (image, *masks))
@@ -549,16 +550,17 @@ def _first_extremum(beats, one, other):
     return np.where(taken, others, values), np.where(taken, other_places, places)
 
 
-def _finished(plan, state):
-    """Values, and places of an extremum, from a state."""
+def _finished(plan, indices, state):
+    """Values, and places of an extremum if they are wanted, from a state."""
     counts, *others = state
     name, few = plan.reduction.name, counts < plan.min_count
     if name in ("max", "min"):
         [(values, places)] = others
         given = {"mask": ~few, "dtype": plan.dtype, "fill_value": plan.fill_value, "workers": 1}
-        return [pool(values, 1, name, **given) if values.size else values.astype(plan.dtype), np.where(few, -1, places)]
+        values = pool(values, 1, name, **given) if values.size else values.astype(plan.dtype)
+        return (values, np.where(few, -1, places)) if indices else values
     values = [other[0] if isinstance(other, tuple) else other for other in others] or [counts]
-    return [_of_totals(_FINISHES[name], counts, *values, plan=plan)]
+    return _of_totals(_FINISHES[name], counts, *values, plan=plan)
 
 
 class _RegionsOnGPU:
@@ -715,7 +717,6 @@ def _paint_lazily(values, label_image, labels, background, fill_value):
     """`region_unpool` for checked arguments of which at least one is a dask array; each chunk gets all rows."""
     import dask.array as da
     from dask.base import tokenize
-    from dask.highlevelgraph import HighLevelGraph
 
     _check_rows(values, labels)
     label_image = da.asarray(label_image)
@@ -728,10 +729,9 @@ def _paint_lazily(values, label_image, labels, background, fill_value):
         (name, *place, *channels): (paint, rows, (label_image.name, *place))
         for place in np.ndindex(label_image.numblocks)
     }
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=[values, label_image])
     chunks = label_image.chunks + values.chunks[1:]
     meta = np.empty((0,) * len(chunks), values.dtype.newbyteorder("="))
-    return da.Array(layer, name, chunks, meta=meta)
+    return chunked.arrays(name, graph, [values, label_image], chunks, [meta])
 
 
 def _paint_on_gpu(values, label_image, labels, background, fill_value):

@@ -752,7 +752,7 @@ def test_the_graph_of_regions():
     """One task for each chunk, and a tree; all arguments are in the names."""
     image, labels = da.zeros((40, 40), chunks=4), some_labels((40, 40), None)
     pooled = skpool.region_pool(image, labels, "max")
-    assert len(own_tasks(pooled)) == 100 + 13 + 2 + 1 + 2  # ..., the result, and what is picked of it
+    assert len(own_tasks(pooled)) == 100 + 13 + 2 + 1 + 1  # ..., and the result
     assert max(map(len, pooled.dask.get_all_dependencies().values())) <= 8
     calls = ({}, {"labels": [1]}, {"labels": [2]}, {"nan_policy": "omit"}, {"min_count": 2}, {"background": 3})
     names = [skpool.region_pool(image, labels, "max", **call).name for call in calls]

@@ -117,10 +117,9 @@ class _Cut:
         return block[piece]
 
 
-def _computed(compute, part, image_cut, image_blocks, mask_cut, mask_blocks):
-    """A task: what the outputs of a part are."""
-    mask = None if mask_cut is None else mask_cut.together(mask_blocks)
-    return compute(part, image_cut.together(image_blocks), mask)
+def _computed(compute, known, reads):
+    """A task: what is made of arrays, put together first, and of what is known without them."""
+    return compute(known, *(cut.together(blocks) for cut, blocks in reads))
 
 
 def described(value):
@@ -140,7 +139,8 @@ def run(compute, plan, image, mask=None, *, token=(), results=1):
     Parameters
     ----------
     compute : callable
-        ``(part, image, mask) -> result``: pools NumPy arrays, those that a `Part` looks at. Travels to other processes.
+        ``(part, image, mask=None) -> result``: pools NumPy arrays, those that a `Part` looks at. Travels to other
+        processes.
     plan : skpool.plan.Plan
     image : dask.array.Array
     mask : array of bool or None
@@ -156,33 +156,36 @@ def run(compute, plan, image, mask=None, *, token=(), results=1):
     """
     import dask.array as da
     from dask.base import tokenize
-    from dask.highlevelgraph import HighLevelGraph
 
     empty = np.ma.empty if isinstance(image._meta, np.ma.MaskedArray) else np.empty
     metas = [empty((0,) * image.ndim, plan.dtype), *[np.empty((0,) * image.ndim, np.int64)] * (results - 1)]
     if not math.prod(plan.shape):
         made = tuple(da.from_array(np.empty(plan.shape, meta.dtype)) for meta in metas)
         return made if results > 1 else made[0]
-    spatial = [axis for axis in range(image.ndim) if axis != plan.channel_axis]
-    of_mask = range(image.ndim) if mask is None or mask.ndim == image.ndim else spatial
-    if mask is not None and not isinstance(mask, da.Array):
-        mask = da.from_array(mask, chunks=tuple(image.chunks[axis] for axis in of_mask))
-    token = tokenize(image.name, None if mask is None else mask.name, described(plan), token, results)
+    inputs = named_inputs(image, mask, plan.channel_axis)
+    token = tokenize([array.name for array, _ in inputs.values()], described(plan), token, results)
     name = f"skpool-{plan.reduction.name}-{token}"
     chunks = tuple(map(output_chunks, plan.axes, image.chunks))
     runs = [[axis.take(outputs) for outputs in slices(sizes)] for axis, sizes in zip(plan.axes, chunks, strict=True)]
-    image_source = _Source("image", image, range(image.ndim), runs)
-    mask_source = None if mask is None else _Source("mask", mask, of_mask, runs)
+    sources = [_Source(what, array, axes, runs) for what, (array, axes) in inputs.items()]
     graph = {}
-    for number in itertools.product(*(range(len(sizes)) for sizes in chunks)):
+    for number in np.ndindex(*map(len, chunks)):
         part = plan.part(tuple(along[i] for along, i in zip(runs, number, strict=True)))
-        mask_given = (None, None) if mask is None else mask_source.of(number)
-        graph[(name, *number)] = (_computed, compute, part, *image_source.of(number), *mask_given)
-    inputs = [image] if mask is None else [image, mask]
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=inputs)
-    if results == 1:
-        return da.Array(layer, name, chunks, meta=metas[0])
-    return tuple(_result(layer, name, chunks, i, meta) for i, meta in enumerate(metas))
+        graph[(name, *number)] = (_computed, compute, part, [source.of(number) for source in sources])
+    return arrays(name, graph, [source.array for source in sources], chunks, metas)
+
+
+def named_inputs(image, mask, channel_axis):
+    """The image, and the mask if there is one, as dask arrays: by name, each with the axes of the image that it has."""
+    import dask.array as da
+
+    inputs = {"image": (image, range(image.ndim))}
+    if mask is not None:
+        axes = [axis for axis in range(image.ndim) if mask.ndim == image.ndim or axis != channel_axis]
+        if not isinstance(mask, da.Array):
+            mask = da.from_array(mask, chunks=tuple(image.chunks[axis] for axis in axes))
+        inputs["mask"] = mask, axes
+    return inputs
 
 
 #: A task pools consecutive boxes of so many, that have so many bytes of results and look at so many chunks of the image
@@ -242,7 +245,6 @@ def boxes(compute, image, edges, spans, inner, meta, *, name, token):
     """
     import dask.array as da
     from dask.base import tokenize
-    from dask.highlevelgraph import HighLevelGraph
 
     row = math.prod(map(sum, inner))
     if not len(edges) * row:
@@ -265,8 +267,7 @@ def boxes(compute, image, edges, spans, inner, meta, *, name, token):
                 jobs.append((rows, edges[taken][rows], origin, cut, [keys.setdefault(key, len(keys)) for key in read]))
             place = (number, *(0,) * (meta.ndim - 2), channel) if meta.ndim == 4 else (number, 0, 0)
             graph[(name, *place)] = (_boxes_computed, compute, jobs, list(keys))
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=[image])
-    return da.Array(layer, name, (runs, *inner), meta=meta)
+    return arrays(name, graph, [image], (runs, *inner), [meta])
 
 
 def _boxes_computed(compute, jobs, blocks):
@@ -311,18 +312,15 @@ def gathered(compute, array, parts, chunks, dtype, *, name, token):
     -------
     dask.array.Array
     """
-    import dask.array as da
     from dask.base import tokenize
-    from dask.highlevelgraph import HighLevelGraph
 
     name = f"skpool-{name}-{tokenize(array.name, chunks, described(token))}"
     source = _Source("values", array, range(array.ndim), [[_Box((span,)) for span, _ in along] for along in parts])
     graph = {}
-    for number in itertools.product(*(range(len(along)) for along in parts)):
+    for number in np.ndindex(*map(len, parts)):
         known = tuple(along[i][1] for along, i in zip(parts, number, strict=True))
-        graph[(name, *number)] = (_gathered, compute, known, *source.of(number))
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=[array])
-    return da.Array(layer, name, chunks, meta=np.empty((0,) * array.ndim, dtype))
+        graph[(name, *number)] = (_computed, compute, known, [source.of(number)])
+    return arrays(name, graph, [array], chunks, [np.empty((0,) * array.ndim, dtype)])
 
 
 class _Box(NamedTuple):
@@ -330,11 +328,6 @@ class _Box(NamedTuple):
 
     intervals: tuple
     order: None = None
-
-
-def _gathered(compute, parts, cut, blocks):
-    """A task of `gathered`."""
-    return compute(parts, cut.together(blocks))
 
 
 def put(checked, values, indices, shape, fill):
@@ -357,7 +350,6 @@ def put(checked, values, indices, shape, fill):
     """
     import dask.array as da
     from dask.base import tokenize
-    from dask.highlevelgraph import HighLevelGraph
 
     if not math.prod(shape):
         chunks = tuple((length,) for length in shape)
@@ -375,15 +367,15 @@ def put(checked, values, indices, shape, fill):
     sizes = list(itertools.product(*chunks))
     for number, (place, size) in enumerate(zip(np.ndindex(*map(len, chunks)), sizes, strict=True)):
         graph[(name, *place)] = (_put_chunk, number, size, values.dtype, fill, keys)
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=[values, indices])
-    return da.Array(layer, name, chunks, meta=np.empty((0,) * len(shape), values.dtype))
+    return arrays(name, graph, [values, indices], chunks, [np.empty((0,) * len(shape), values.dtype)])
 
 
 def _sorted_by_chunk(checked, chunks, shape, corner, values, indices):
     """Values, their places in their chunks of the result, their order; and where those of each chunk begin."""
     kept = None if np.ma.getmask(values) is np.ma.nomask else ~np.ma.getmaskarray(values)
     kept = checked(indices, kept)
-    order = _flat(corner, indices.shape, shape)
+    along = (range(first, first + size) for first, size in zip(corner, indices.shape, strict=True))
+    order = np.ravel_multi_index(np.ix_(*along), shape)  # in the whole of the values
     values, indices, order = np.ma.getdata(values)[kept].ravel(), indices[kept].ravel(), order[kept].ravel()
     place = number = np.zeros(indices.shape, np.int64)
     whole = np.unravel_index(indices.astype(np.int64, copy=False), tuple(map(sum, chunks)))
@@ -396,14 +388,6 @@ def _sorted_by_chunk(checked, chunks, shape, corner, values, indices):
     by_chunk = np.argsort(number, kind="stable")
     starts = np.searchsorted(number[by_chunk], np.arange(math.prod(map(len, chunks)) + 1))
     return values[by_chunk], place[by_chunk], order[by_chunk], starts
-
-
-def _flat(corner, block, shape):
-    """Flat indices into an array of a shape, of a block of it that begins at a corner."""
-    flat = np.int64(0)
-    for first, size, length in zip(corner, block, shape, strict=True):
-        flat = flat[..., None] * length + np.arange(first, first + size)
-    return flat
 
 
 def _put_chunk(number, shape, dtype, fill, blocks):
@@ -431,26 +415,29 @@ def tree(graph, name, tasks, merge):
 
 
 def arrays(name, graph, dependencies, chunks, metas):
-    """The array whose chunks a graph makes under its name; more of them if each task makes a tuple for several."""
+    """The array whose chunks a graph makes under its name; a tuple of them if each task makes one for several."""
     import dask.array as da
     from dask.highlevelgraph import HighLevelGraph
 
     layer = HighLevelGraph.from_collections(name, graph, dependencies=dependencies)
     if len(metas) == 1:
-        return [da.Array(layer, name, chunks, meta=metas[0])]
-    return [_result(layer, name, chunks, i, meta) for i, meta in enumerate(metas)]
+        return da.Array(layer, name, chunks, meta=metas[0])
+    results = []
+    for i, meta in enumerate(metas):
+        own = f"{name}-{i}"
+        taken = {(own, *number): (operator.itemgetter(i), (name, *number)) for number in np.ndindex(*map(len, chunks))}
+        layers = HighLevelGraph({**layer.layers, own: taken}, {**layer.dependencies, own: {name}})
+        results.append(da.Array(layers, own, chunks, meta=meta))
+    return tuple(results)
 
 
 def box(name, array, intervals):
-    """The `_Cut` of a box of an array, and the keys of the chunks that it is made of."""
-    along = [_pieces(sizes, [interval]) for sizes, interval in zip(array.chunks, intervals, strict=True)]
-    cut = _Cut(name, array.dtype, tuple(tuple(piece for _, piece in taken) for taken in along), (None,) * array.ndim)
-    return cut, [
-        (array.name, *block) for block in itertools.product(*([number for number, _ in taken] for taken in along))
-    ]
+    """What a task reads of a box of an array, as `_Source.of` has it."""
+    runs = [[_Box((interval,))] for interval in intervals]
+    return _Source(name, array, range(array.ndim), runs).of((0,) * array.ndim)
 
 
-def folded(name, tasks, merge, finish, dependencies, metas, chunks):
+def folded(name, tasks, merge, finish, dependencies, chunks, metas):
     """Arrays of one chunk each, from states of blocks that are merged in a fixed tree.
 
     Parameters
@@ -460,31 +447,17 @@ def folded(name, tasks, merge, finish, dependencies, metas, chunks):
     tasks : sequence of tuple
         One for each block of the image, in its order, as dask has them: a function and its arguments give a state.
     merge, finish : callable
-        ``([state, ...]) -> state``; ``(state) -> [array, ...]``.
-    dependencies : list of dask.array.Array
-        What the tasks read.
-    metas : list of ndarray
-        Empty arrays of the results' types and numbers of axes.
-    chunks : tuple of (int,)
-        The one chunk of each result, along each axis.
+        ``([state, ...]) -> state``; ``(state) -> array``, or a tuple of them if there are several `metas`.
+    dependencies, chunks, metas
+        As `arrays` takes them.
 
     Returns
     -------
-    list of dask.array.Array
+    dask.array.Array, or a tuple of them
     """
-    import dask.array as da
-    from dask.highlevelgraph import HighLevelGraph
-
     graph = {}
-    graph[f"{name}-finish"] = (finish, tree(graph, f"{name}-state", tasks, merge))
-    states = HighLevelGraph.from_collections(f"{name}-state", graph, dependencies=dependencies)
-    results = []
-    for number, meta in enumerate(metas):
-        own = f"{name}-{number}"
-        layers = {**states.layers, own: {(own, *(0,) * meta.ndim): (operator.itemgetter(number), f"{name}-finish")}}
-        layer = HighLevelGraph(layers, {**states.dependencies, own: {f"{name}-state"}})
-        results.append(da.Array(layer, own, chunks, meta=meta))
-    return results
+    graph[(name, *(0,) * len(chunks))] = (finish, tree(graph, f"{name}-state", tasks, merge))
+    return arrays(name, graph, dependencies, chunks, metas)
 
 
 class _Source:
@@ -498,22 +471,10 @@ class _Source:
         self.orders = [[run.order for run in taken] for _, taken in along]
 
     def of(self, number):
-        """The `_Cut` of an output chunk, and the keys of the chunks that it is made of."""
+        """A list of the `_Cut` of an output chunk, and of the keys of the chunks that it is made of."""
         places = [number[axis] for axis in self.axes]
         pieces = [along[i] for along, i in zip(self.pieces, places, strict=True)]
         orders = tuple(along[i] for along, i in zip(self.orders, places, strict=True))
         taken = tuple(tuple(piece for _, piece in along) for along in pieces)
         blocks = itertools.product(*([block for block, _ in along] for along in pieces))
-        return _Cut(self.name, self.array.dtype, taken, orders), [(self.array.name, *block) for block in blocks]
-
-
-def _result(layer, name, chunks, i, meta):
-    """One of several results of the same tasks."""
-    import dask.array as da
-    from dask.highlevelgraph import HighLevelGraph
-
-    own = f"{name}-{i}"
-    numbers = itertools.product(*(range(len(sizes)) for sizes in chunks))
-    graph = {(own, *number): (operator.itemgetter(i), (name, *number)) for number in numbers}
-    layers = {**layer.layers, own: graph}
-    return da.Array(HighLevelGraph(layers, {**layer.dependencies, own: {name}}), own, chunks, meta=meta)
+        return [_Cut(self.name, self.array.dtype, taken, orders), [(self.array.name, *block) for block in blocks]]
