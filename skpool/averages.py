@@ -6,7 +6,7 @@ import numpy as np
 
 from . import containers, windows
 from .backends import gpu
-from .plan import checked_image_dtype
+from .plan import NAN_POLICIES, checked_image_dtype, refuse_nan
 from .pooling import checked_mask, pooled_by, shaped_as, unwrapped
 from .reductions import as_float
 from .windows import Sliding
@@ -36,15 +36,22 @@ def counted_pixels(image, mask, nan_policy, channel_axis):
     """The plain image, native, and which samples count: None if all do."""
     array, mask = unwrapped(image, mask, channel_axis)
     checked_image_dtype(array.dtype)
-    windows.one_of(nan_policy, ("propagate", "omit", "raise"), "nan_policy")
+    return array, counted(array, mask, nan_policy, channel_axis)
+
+
+def counted(image, mask, nan_policy, channel_axis):
+    """Which samples of a plain image count, in its shape: None if all do."""
+    windows.one_of(nan_policy, NAN_POLICIES, "nan_policy")
     if mask is not None:
-        mask = shaped_as(checked_mask(mask, array, channel_axis), array, channel_axis, "mask")
-    if nan_policy != "propagate" and array.dtype.kind == "f":
-        numbers_only = ~np.isnan(array)
-        if nan_policy == "raise" and not (numbers_only if mask is None else numbers_only | ~mask).all():
-            raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
-        mask = numbers_only if mask is None else mask & numbers_only
-    return array, mask
+        mask = checked_mask(mask, image, channel_axis)
+    if nan_policy == "propagate" or image.dtype.kind != "f":
+        return mask
+    is_number = ~np.isnan(image)
+    if nan_policy == "omit":
+        return is_number if mask is None else is_number & mask
+    if not (is_number if mask is None else is_number | ~mask).all():
+        refuse_nan()
+    return mask
 
 
 def checked_weights(weights, image, channel_axis, name):

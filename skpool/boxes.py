@@ -81,20 +81,6 @@ def _checked_boxes(boxes):
     return array
 
 
-def _checked_flag(value, name):
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"`{name}` must be True or False, got {value!r}")
-    return bool(value)
-
-
-def _checked_reduction(reduction, names):
-    if not isinstance(reduction, str):
-        raise TypeError(f"`reduction` must be a name, got {reduction!r}")
-    if reduction not in names:
-        raise ValueError(f"`reduction` must be one of {', '.join(map(repr, names))}, got {reduction!r}")
-    return reduction
-
-
 def _checked_arguments(image, boxes, output_shape, channel_axis, workers):
     """What all functions take: image, whether it has channels, boxes, output shape and workers."""
     image, has_channels = _checked_image(image, channel_axis)
@@ -279,8 +265,8 @@ def roi_pool(
     image, has_channels, boxes, output_shape, workers = _checked_arguments(
         image, boxes, output_shape, channel_axis, workers
     )
-    dtype = REDUCTIONS[_checked_reduction(reduction, POOL_REDUCTIONS)].result(image.dtype.newbyteorder("="))
-    inclusive = _checked_flag(inclusive, "inclusive")
+    dtype = REDUCTIONS[windows.one_of(reduction, POOL_REDUCTIONS, "reduction")].result(image.dtype.newbyteorder("="))
+    inclusive = windows.flag(inclusive, "inclusive")
     if fill_value is None:
         fill_value = math.nan if dtype.kind == "f" and not inclusive else 0
     fill = representable(fill_value, dtype, "fill_value")
@@ -370,9 +356,9 @@ def roi_align(
     count = windows.integer(sampling_ratio, "sampling_ratio", 0)
     if count > MOST_SAMPLES:
         raise ValueError(f"`sampling_ratio` must be <= {MOST_SAMPLES}, got {sampling_ratio!r}")
-    aligned = _checked_flag(aligned, "aligned")
-    onnx_max = _checked_flag(onnx_max, "onnx_max")
-    if _checked_reduction(reduction, ALIGN_REDUCTIONS) != "max" and onnx_max:
+    aligned = windows.flag(aligned, "aligned")
+    onnx_max = windows.flag(onnx_max, "onnx_max")
+    if windows.one_of(reduction, ALIGN_REDUCTIONS, "reduction") != "max" and onnx_max:
         raise ValueError(f"`onnx_max` must be False unless `reduction` is 'max', got True with {reduction!r}")
     edges = _in_pixels(boxes, aligned)
     if not aligned:
@@ -438,7 +424,7 @@ def precise_roi_pool(image, boxes, output_shape, *, aligned=True, channel_axis=N
     image, has_channels, boxes, output_shape, workers = _checked_arguments(
         image, boxes, output_shape, channel_axis, workers
     )
-    edges = _in_pixels(boxes, _checked_flag(aligned, "aligned"))
+    edges = _in_pixels(boxes, windows.flag(aligned, "aligned"))
     rule = _backend(image).integral(image.dtype)
     return _run(rule, rule.natural, image, has_channels, edges, output_shape, 0, workers)
 

@@ -23,7 +23,7 @@ import numpy as np
 from . import containers
 from .backends import chunked, cpu
 from .backends.order import ORDERS
-from .plan import Part, axes_of, checked_channel_axis, make_plan
+from .plan import Part, axes_of, checked_channel_axis, make_plan, refuse_nan
 from .pooling import checked_lazy_mask, checked_mask, pooled_by, taken_return_indices
 from .threads import check_workers
 
@@ -175,7 +175,7 @@ def _folded(fold, first, reads):
     image = images[0] if len(images) == 1 else np.concatenate(images, axis=1, dtype=images[0].dtype)
     mask = (masks[0] if len(masks) == 1 else np.concatenate(masks, axis=1)) if masks else None
     if fold.raises and (np.isnan(image) if mask is None else np.isnan(image) & mask).any():
-        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+        refuse_nan()
     states = cpu.fold_part(fold.plan, image, mask, fold.indices, first)
     return states, cpu.largest(fold.plan, image, mask, (1, 2)) if fold.may_leave_range else None
 

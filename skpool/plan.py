@@ -218,6 +218,11 @@ def representable(value, dtype, name):
     return scalar
 
 
+def refuse_nan():
+    """Raise the error of ``nan_policy="raise"``."""
+    raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+
+
 def axes_of(shape, channel_axis, layout):
     """The windows along every axis of an image of `shape`."""
     channel_axis = checked_channel_axis(channel_axis, len(shape))

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import containers, documents, windows
 from .backends import chunked, cpu, gpu
-from .plan import axes_of, checked_channel_axis, checked_dtype, make_plan, plan_for
+from .plan import axes_of, checked_channel_axis, checked_dtype, make_plan, plan_for, refuse_nan
 from .reductions import REDUCTIONS, reduction_named
 from .threads import check_workers
 from .windows import Sliding
@@ -293,7 +293,7 @@ def pool(
 
 def _refuse_nan(plan, image, mask, workers):
     if _counts_nan(plan, image, mask, workers):
-        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+        refuse_nan()
 
 
 def _masked(result, plan, image, mask, workers):
@@ -367,10 +367,7 @@ def taken_return_indices(reduction, parameters):
     if not reduction_named(reduction).indices:
         having = ", ".join(repr(row.name) for row in REDUCTIONS.values() if row.indices)
         raise TypeError(f"`return_indices` is a parameter of reductions {having}, not of {reduction!r}")
-    value = parameters.pop("return_indices")
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"`return_indices` must be True or False, got {value!r}")
-    return bool(value)
+    return windows.flag(parameters.pop("return_indices"), "return_indices")
 
 
 # --- what is not pooling but belongs to it
@@ -444,9 +441,7 @@ def pooled_coords(shape, window_shape=None, *, stride=None, padding=0, dilation=
 
 def _geometry(shape, window_shape, stride, padding, dilation, ceil_mode, channel_axis):
     """A plan that is made for its windows only."""
-    if isinstance(shape, str) or not np.iterable(shape):
-        raise TypeError(f"`shape` must be a sequence of integers, got {shape!r}")
-    shape = tuple(windows.integer(length, "shape", 0) for length in shape)
+    shape = windows.checked_shape(shape)
     layout = Sliding(window_shape, stride, padding, dilation, ceil_mode)
     return make_plan(shape, np.dtype(np.uint8), "max", layout, channel_axis=channel_axis)
 

@@ -553,8 +553,7 @@ def pool_pyramid(
     """
     if recursive is not None and not isinstance(recursive, bool | np.bool_):
         raise TypeError(f"`recursive` must be None, True or False, got {recursive!r}")
-    if not isinstance(preserve_labels, bool | np.bool_):
-        raise TypeError(f"`preserve_labels` must be True or False, got {preserve_labels!r}")
+    preserve_labels = windows.flag(preserve_labels, "preserve_labels")
     if workers is not None:
         workers = check_workers(workers)
     row = reduction_named(reduction)
@@ -678,9 +677,7 @@ def pyramid_transforms(shape, max_layer=-1, downscale=2, *, min_size=1, channel_
     (1.0, 2.0, 2.0) (0.0, 0.5, 0.5)
     (1.0, 4.0, 4.0) (0.0, 1.5, 1.5)
     """
-    if isinstance(shape, str) or not np.iterable(shape):
-        raise TypeError(f"`shape` must be a sequence of integers, got {shape!r}")
-    shape = tuple(windows.integer(length, "shape", 0) for length in shape)
+    shape = windows.checked_shape(shape)
     channel_axis = checked_channel_axis(channel_axis, len(shape))
     if len(shape) == (channel_axis is not None):
         raise ValueError(f"`shape` must have a spatial axis, got {shape} with `channel_axis` {channel_axis}")

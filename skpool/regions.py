@@ -13,11 +13,11 @@ import numpy as np
 from . import containers
 from .backends import chunked, gpu, gpu_labels
 from .backends import labels as backend
-from .plan import checked_dtype, make_plan, plan_for, representable
+from .plan import checked_dtype, make_plan, plan_for, refuse_nan, representable
 from .pooling import checked_device_mask, checked_lazy_mask, checked_mask, pool, taken_return_indices, unwrapped
 from .reductions import REDUCTIONS
 from .threads import check_workers
-from .windows import Bins, Sliding
+from .windows import Bins, Sliding, flag
 
 __all__ = ["region_pool", "region_unpool"]
 
@@ -244,8 +244,7 @@ def region_pool(
         image, mask = unwrapped(image, mask, channel_axis, lazy=lazy)
     label_image = _checked_label_image(label_image)
     return_indices = taken_return_indices(reduction, reduction_parameters)
-    if not isinstance(return_labels, bool | np.bool_):
-        raise TypeError(f"`return_labels` must be True or False, got {return_labels!r}")
+    return_labels = flag(return_labels, "return_labels")
     workers = check_workers(workers)
     plan = plan_for(
         Sliding,
@@ -623,7 +622,7 @@ def _refuse_nan(regions, plan, image, mask):
         outcome = backend.compute(pooling)
         counts.append(backend.results(regions.settle(pooling), outcome)[0])
     if (counts[0] != counts[1]).any():
-        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+        refuse_nan()
 
 
 def region_unpool(values, label_image, *, labels=None, background=0, fill_value=0, workers=None):

@@ -24,9 +24,7 @@ _BLOCK = 2**21
 
 
 def _checked_shape(shape):
-    if isinstance(shape, str) or not np.iterable(shape):
-        raise TypeError(f"`output_shape` must be a sequence of integers, got {shape!r}")
-    shape = tuple(windows.integer(length, "output_shape", 0) for length in shape)
+    shape = windows.checked_shape(shape, "output_shape")
     if math.prod(shape) > np.iinfo(np.intp).max // 8:
         raise ValueError(f"`output_shape` must fit into memory, got {shape}")
     return shape
@@ -446,9 +444,8 @@ def fractional_max_pool(
     >>> fractional_max_pool(image, ratio=1.4, rng=0).shape
     (5, 5)
     """
-    for name, value in (("pseudo_random", pseudo_random), ("overlapping", overlapping)):
-        if not isinstance(value, bool | np.bool_):
-            raise TypeError(f"`{name}` must be True or False, got {value!r}")
+    pseudo_random = windows.flag(pseudo_random, "pseudo_random")
+    overlapping = windows.flag(overlapping, "overlapping")
     image = containers.as_array(image)
     shape = image.shape
     axis = checked_channel_axis(channel_axis, len(shape))
@@ -463,8 +460,8 @@ def fractional_max_pool(
     for length, count in zip(lengths, outputs, strict=True):
         if count > length:
             raise ValueError(f"`output_shape` must be at most the image's {tuple(lengths)}, got {output_shape!r}")
-        bounds = _bounds(length, count, rng, bool(pseudo_random)) if count else np.zeros(1, np.int64)
-        tables.append(windows.between(length, bounds[:-1], np.minimum(bounds[1:] + bool(overlapping), length)))
+        bounds = _bounds(length, count, rng, pseudo_random) if count else np.zeros(1, np.int64)
+        tables.append(windows.between(length, bounds[:-1], np.minimum(bounds[1:] + overlapping, length)))
     return pooled_by(
         Tables,
         (tuple(tables),),

@@ -8,10 +8,11 @@ import operator
 
 import numpy as np
 
-from . import containers
+from . import containers, windows
+from .averages import counted
 from .backends import gpu, gpu_corners
 from .plan import NAN_POLICIES, axes_of, checked_channel_axis, checked_image_dtype, representable
-from .pooling import checked_device_mask, checked_lazy_mask, checked_mask, pool, unwrapped
+from .pooling import checked_device_mask, checked_lazy_mask, pool, unwrapped
 from .reductions import as_sum, reduction_named
 from .windows import Sliding
 
@@ -101,42 +102,9 @@ def _lowest(dtype):
     return dtype.type({"f": -math.inf, "b": False}[dtype.kind] if dtype.kind in "fb" else np.iinfo(dtype).min)
 
 
-def _checked_corner(corner):
-    if not isinstance(corner, str):
-        raise TypeError(f"`corner` must be a string, got {corner!r}")
-    if corner not in _CORNERS:
-        raise ValueError(f"`corner` must be one of {', '.join(map(repr, _CORNERS))}, got {corner!r}")
-    return _CORNERS[corner]
-
-
-def _check_nan_policy(nan_policy):
-    if nan_policy not in NAN_POLICIES:
-        kind = ValueError if isinstance(nan_policy, str) else TypeError
-        raise kind(f"`nan_policy` must be one of {', '.join(map(repr, NAN_POLICIES))}, got {nan_policy!r}")
-
-
-def _counted(image, mask, nan_policy, channel_axis):
-    """The pixels that count, or None if all do."""
-    _check_nan_policy(nan_policy)
-    if mask is not None:
-        mask = checked_mask(mask, image, channel_axis)
-    if nan_policy == "propagate" or image.dtype.kind != "f":
-        return mask
-    finite = ~np.isnan(image)
-    if nan_policy == "raise":
-        if not (finite if mask is None else finite | ~mask).all():
-            _refuse_nan()
-        return mask
-    return finite if mask is None else finite & mask
-
-
-def _refuse_nan():
-    raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
-
-
 def _corner_on_gpu(image, runs, mask, nan_policy, channel_axis, fill):
     """`corner_pool` for checked arguments on a GPU; the result is there, too."""
-    _check_nan_policy(nan_policy)
+    windows.one_of(nan_policy, NAN_POLICIES, "nan_policy")
     mask, strides = checked_device_mask(mask, image, channel_axis)
     of_nan = [image.dtype.kind == "f" and nan_policy == policy for policy in ("omit", "raise")]
     return gpu_corners.run(image, runs, mask, strides, *of_nan, fill)
@@ -205,7 +173,7 @@ def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="prop
     array([[ 3,  8,  6],
            [ 5, 10,  0]])
     """
-    sides = _checked_corner(corner)
+    sides = _CORNERS[windows.one_of(corner, _CORNERS, "corner")]
     if containers.is_labelled(image):
         given = {"mask": containers.aligned(mask, image), "nan_policy": nan_policy, "fill_value": fill_value}
         pooled = corner_pool(image.data, corner, channel_axis=channel_axis, **given)
@@ -228,12 +196,12 @@ def corner_pool(image, corner, *, channel_axis=None, mask=None, nan_policy="prop
         return _corner_on_gpu(image, runs, mask, nan_policy, channel_axis, fill)
     if containers.is_lazy(image):
         return _lazily(image, mask, nan_policy, channel_axis, runs, result, fill)
-    counted = _counted(image, mask, nan_policy, channel_axis)
-    values = image.astype(dtype, copy=False) if counted is None else np.where(counted, image, _lowest(dtype))
+    mask = counted(image, mask, nan_policy, channel_axis)
+    values = image.astype(dtype, copy=False) if mask is None else np.where(mask, image, _lowest(dtype))
     pooled = _sum_of(*(_running_maximum(values, *run) for run in runs), dtype=result)
-    if counted is None:
+    if mask is None:
         return np.ma.MaskedArray(pooled, fill_value=fill) if masked_array else pooled
-    found = _all(*(_running_maximum(counted, *run) for run in runs))
+    found = _all(*(_running_maximum(mask, *run) for run in runs))
     pooled[~found] = fill
     return np.ma.MaskedArray(pooled, ~found, fill_value=fill) if masked_array else pooled
 
@@ -256,17 +224,17 @@ def _lazily(image, mask, nan_policy, channel_axis, runs, result, fill):
     import dask.array as da
 
     containers.refuse_masked_chunks(image)
-    _counted(np.empty((0,) * image.ndim, image.dtype), None, nan_policy, channel_axis)  # it checks the policy
-    values, counted = image.astype(image.dtype.newbyteorder("="), copy=False), None
+    windows.one_of(nan_policy, NAN_POLICIES, "nan_policy")
+    values = image.astype(image.dtype.newbyteorder("="), copy=False)
     if mask is not None:
-        mask = checked_lazy_mask(mask, image, channel_axis)
-        counted = da.asarray(mask) if mask.ndim == image.ndim else da.expand_dims(da.asarray(mask), channel_axis)
-        counted = da.broadcast_to(counted, image.shape).rechunk(image.chunks)
+        mask = da.asarray(checked_lazy_mask(mask, image, channel_axis))
+        mask = mask if mask.ndim == image.ndim else da.expand_dims(mask, channel_axis)
+        mask = da.broadcast_to(mask, image.shape).rechunk(image.chunks)
     if nan_policy != "propagate" and image.dtype.kind == "f":
-        counted = da.ones_like(image, dtype=np.bool_) if counted is None else counted
-        counted = da.map_blocks(_counted, image, counted, nan_policy, None, dtype=np.bool_, meta=counted._meta)
-    if counted is not None:
-        values = da.where(counted, values, _lowest(values.dtype))
+        mask = da.ones_like(image, dtype=np.bool_) if mask is None else mask
+        mask = da.map_blocks(counted, image, mask, nan_policy, None, dtype=np.bool_, meta=mask._meta)
+    if mask is not None:
+        values = da.where(mask, values, _lowest(values.dtype))
 
     def along(array, axis, backwards):
         lines = array.rechunk({axis: -1})
@@ -279,7 +247,7 @@ def _lazily(image, mask, nan_policy, channel_axis, runs, result, fill):
         )
 
     pooled = sides(values, functools.partial(_sum_of, dtype=result))
-    return pooled if counted is None else da.where(sides(counted, _all), pooled, fill)
+    return pooled if mask is None else da.where(sides(mask, _all), pooled, fill)
 
 
 # --- strips
@@ -358,8 +326,7 @@ def strip_pool(
     image = containers.as_array(image)
     channel_axis = checked_channel_axis(channel_axis, image.ndim)
     axis = _checked_axis(axis, image.ndim, channel_axis)
-    if not isinstance(keepdims, bool | np.bool_):
-        raise TypeError(f"`keepdims` must be True or False, got {keepdims!r}")
+    keepdims = windows.flag(keepdims, "keepdims")
     if not image.shape[axis]:
         raise ValueError(f"`image` must have samples along `axis` {axis}, got shape {image.shape}")
     window = [image.shape[axis] if number == axis else 1 for number in range(image.ndim) if number != channel_axis]

@@ -617,10 +617,7 @@ class Sliding(NamedTuple):
         stride = window if self.stride is None else per_axis(self.stride, count, "stride")
         dilation = per_axis(self.dilation, count, "dilation")
         padding = per_axis_padding(self.padding, count)
-        if not isinstance(self.ceil_mode, bool | np.bool_):
-            raise TypeError(f"`ceil_mode` must be True or False, got {self.ceil_mode!r}")
-        one_of(self.mode, PADDING_MODES, "mode")
-        rules = (bool(self.ceil_mode), self.mode)
+        rules = flag(self.ceil_mode, "ceil_mode"), one_of(self.mode, PADDING_MODES, "mode")
         return [sliding(*axis, *rules) for axis in zip(lengths, window, stride, dilation, padding, strict=True)]
 
 
@@ -675,6 +672,20 @@ def one_of(value, names, parameter):
         return value
     kind = ValueError if isinstance(value, str) else TypeError
     raise kind(f"`{parameter}` must be one of {', '.join(map(repr, names))}, got {value!r}")
+
+
+def flag(value, parameter):
+    """`value` as a bool; `parameter` is what an error calls it."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"`{parameter}` must be True or False, got {value!r}")
+    return bool(value)
+
+
+def checked_shape(shape, parameter="shape"):
+    """`shape` as a tuple of ints; `parameter` is what an error calls it."""
+    if isinstance(shape, str) or not np.iterable(shape):
+        raise TypeError(f"`{parameter}` must be a sequence of integers, got {shape!r}")
+    return tuple(integer(length, parameter, 0) for length in shape)
 
 
 def bin_counts(output_shape, lengths):

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..plan import refuse_nan
 from ..reductions import WEIGHTED_AVG
 from .cpu import (
     POWERS,
@@ -704,7 +705,7 @@ def heed(alarm):
     """Wait for the device, raise an error if NaN has counted, and tell whether weights were wrong."""
     nan, weights = alarm.get().tolist()
     if nan:
-        raise ValueError("`image` must not have NaN where it counts under `nan_policy` 'raise', got at least one")
+        refuse_nan()
     return bool(weights)
 
 
