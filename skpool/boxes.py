@@ -13,8 +13,8 @@ from . import containers, windows
 from .backends import boxes as on_cpu
 from .backends import chunked, gpu
 from .backends import gpu_boxes as on_gpu
-from .plan import checked_channel_axis, checked_image_dtype, representable
-from .reductions import REDUCTIONS
+from .plan import checked_channel_axis, checked_image_dtype
+from .reductions import REDUCTIONS, representable
 from .threads import check_workers
 
 __all__ = ["position_sensitive_roi_pool", "precise_roi_pool", "rmac_regions", "roi_align", "roi_pool"]

@@ -22,8 +22,8 @@ import numpy as np
 from . import containers
 from .backends import chunked, cpu
 from .backends.gpu import on_cpu_only
-from .plan import PLANS_KEPT, checked_image_dtype, make_plan, representable
-from .reductions import REDUCTIONS
+from .plan import PLANS_KEPT, checked_image_dtype, make_plan
+from .reductions import REDUCTIONS, representable
 from .windows import Sliding, sliding
 
 __all__ = ["block_reduce", "downscale_local_mean", "patch_skimage", "patched", "unpatch_skimage"]

@@ -5,11 +5,9 @@ A plan knows shapes and types but no pixels, so it is made once for each combina
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import math
-import numbers
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import windows
-from .reductions import REDUCTIONS, WEIGHTED_AVG, Reduction, reduction_named
+from .reductions import REDUCTIONS, WEIGHTED_AVG, Reduction, reduction_named, representable
 from .windows import Axis, Run, Taps
 
 NAN_POLICIES = ("propagate", "omit", "raise")
@@ -197,25 +195,6 @@ def checked_dtype(dtype, name="dtype"):
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise TypeError(f"`{name}` must be boolean, integer or floating point of at most 64 bits, got {dtype}")
     return dtype.newbyteorder("=")
-
-
-def representable(value, dtype, name):
-    """`value` as a scalar of `dtype`, or an error if it would become another number."""
-    if np.ndim(value) or not isinstance(value, numbers.Real | np.bool_):
-        raise TypeError(f"`{name}` must be a real number, got {value!r}")
-    value = value.item() if isinstance(value, np.generic) else value
-    scalar = None
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"), contextlib.suppress(OverflowError):
-            scalar = dtype.type(value)
-        fits = scalar is not None and (np.isfinite(scalar) or not math.isfinite(value))
-    else:
-        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-        fits = low <= value <= high and value == int(value)
-        scalar = dtype.type(int(value)) if fits else None
-    if not fits:
-        raise ValueError(f"`{name}` must be representable as {dtype}, got {value!r}")
-    return scalar
 
 
 def refuse_nan():

@@ -21,7 +21,7 @@ from . import containers, windows
 from .backends import gpu
 from .plan import Plan, axes_of, checked_channel_axis, make_plan
 from .pooling import checked_lazy_mask, checked_mask, pool, unwrapped
-from .reductions import REDUCTIONS, as_count, as_image, as_sum, reduction_named
+from .reductions import REDUCTIONS, as_count, as_image, as_range, as_sum, difference, limits_of, reduction_named
 from .survivors import Keeper
 from .threads import check_workers
 
@@ -88,19 +88,6 @@ def _zero(dtype):
     return -0.0 if dtype.kind == "f" else 0
 
 
-def _bound(largest):
-    """The function that gives the largest or smallest value of a type."""
-
-    def bound(dtype):
-        if dtype.kind == "f":
-            return math.inf if largest else -math.inf
-        if dtype.kind == "b":
-            return largest
-        return np.iinfo(dtype).max if largest else np.iinfo(dtype).min
-
-    return bound
-
-
 def _average(task, counts, total):
     divisor = task.plan.parameters["divisor"]
     divisor = counts if divisor is None else divisor
@@ -110,12 +97,7 @@ def _average(task, counts, total):
 
 
 def _range(task, counts, high, low):
-    if high.dtype.kind == "b":
-        return high & ~low
-    if high.dtype.kind == "i":  # the difference fits the unsigned type, where it wraps to its value
-        unsigned = f"u{high.dtype.itemsize}"
-        return high.view(unsigned) - low.view(unsigned)
-    return _by_element(np.subtract, high.dtype, high, low)
+    return _by_element(difference, as_range(high.dtype), high, low)
 
 
 def _by_element(function, dtype, *arrays):
@@ -128,8 +110,8 @@ def _by_element(function, dtype, *arrays):
         return function(*arrays)
 
 
-_HIGH = _State("max", "max", as_image, _bound(False))
-_LOW = _State("min", "min", as_image, _bound(True))
+_HIGH = _State("max", "max", as_image, lambda dtype: limits_of(dtype)[0])
+_LOW = _State("min", "min", as_image, lambda dtype: limits_of(dtype)[1])
 _SUM = _State("sum", "sum", _sum_dtype, _zero)
 _COUNT = _State("count", "sum", as_count, _zero)
 

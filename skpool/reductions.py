@@ -7,6 +7,7 @@ is asked about) and the parameters, and returns a Python number, exactly where t
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import numbers
@@ -51,6 +52,45 @@ def as_quantile(dtype, method="linear", **parameters):
     return as_image(dtype) if method in CHOOSING else as_float(dtype)
 
 
+# --- what types can hold
+
+
+def limits_of(dtype):
+    """The smallest and the largest value of a type, as Python numbers."""
+    if dtype.kind == "f":
+        return -math.inf, math.inf
+    return (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+
+
+def representable(value, dtype, name, exact=False):
+    """`value` as a scalar of `dtype`, or an error if it would be another number; floats may round unless `exact`."""
+    if np.ndim(value) or not isinstance(value, numbers.Real | np.bool_):
+        raise TypeError(f"`{name}` must be a real number, got {value!r}")
+    value = value.item() if isinstance(value, np.generic) else value
+    scalar = None
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"), contextlib.suppress(OverflowError):
+            scalar = dtype.type(value)
+        near = scalar is not None and (np.isfinite(scalar) or not math.isfinite(value))
+        fits = near and (not exact or float(scalar) == value or math.isnan(value))
+    else:
+        low, high = limits_of(dtype)
+        fits = low <= value <= high and value == int(value)
+        scalar = dtype.type(int(value)) if fits else None
+    if not fits:
+        raise ValueError(f"`{name}` must be representable as {dtype}, got {value!r}")
+    return scalar
+
+
+def difference(high, low):
+    """Of two arrays, no sample of which is lower in the first, in the type of `as_range`."""
+    if high.dtype.kind == "b":
+        return high & ~low
+    if high.dtype.kind == "i":  # the difference fits the unsigned type, where it wraps to its value
+        high, low = (array.view(as_range(array.dtype)) for array in (high, low))
+    return high - low
+
+
 # --- parameters
 
 #: The default of a parameter that has none.
@@ -84,18 +124,8 @@ def _word(name, value, dtype):
 
 def _pixel(name, value, dtype):
     """`value` as a Python number that a pixel of the image's type can have."""
-    if np.ndim(value) or not isinstance(value, numbers.Real | np.bool_):
-        raise TypeError(f"`{name}` must be a real number, got {value!r}")
-    number = value.item() if isinstance(value, np.generic) else value
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            fits = float(dtype.type(number)) == number or math.isnan(number)
-    else:
-        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-        fits = low <= number <= high and number == int(number)
-    if not fits:
-        raise ValueError(f"`{name}` must be representable as {dtype}, got {value!r}")
-    return float(number) if dtype.kind == "f" else int(number)
+    scalar = representable(value, dtype, name, exact=True)
+    return float(scalar) if dtype.kind == "f" else int(scalar)
 
 
 #: What a parameter may be, by the name of the kind: ``(name, value, dtype of the image) -> value``.

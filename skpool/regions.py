@@ -13,9 +13,9 @@ import numpy as np
 from . import containers
 from .backends import chunked, gpu, gpu_labels
 from .backends import labels as backend
-from .plan import checked_dtype, make_plan, plan_for, refuse_nan, representable
+from .plan import checked_dtype, make_plan, plan_for, refuse_nan
 from .pooling import checked_device_mask, checked_lazy_mask, checked_mask, pool, taken_return_indices, unwrapped
-from .reductions import REDUCTIONS
+from .reductions import REDUCTIONS, difference, limits_of, representable
 from .threads import check_workers
 from .windows import Bins, Sliding, flag
 
@@ -112,7 +112,7 @@ def _refuse_negative(label):
 
 def _possible(labels, dtype):
     """Which labels an image of a type can have."""
-    return labels <= np.uint64(1 if dtype.kind == "b" else np.iinfo(dtype).max)
+    return labels <= np.uint64(limits_of(dtype)[1])
 
 
 def region_pool(
@@ -465,7 +465,7 @@ def _limited(plan, whole):
     """Integers as the plan's type has them."""
     if plan.dtype.kind == "f":
         return whole
-    low, high = (0, 1) if plan.dtype.kind == "b" else (np.iinfo(plan.dtype).min, np.iinfo(plan.dtype).max)
+    low, high = limits_of(plan.dtype)
     return np.clip(whole, max(low, -(2**63)), min(high, 2**63 - 1))
 
 
@@ -489,11 +489,7 @@ def _average(plan, total, value):
 
 
 def _range(plan, total, high, low):
-    if plan.dtype.kind == "b":
-        return high & ~low
-    if plan.dtype.kind == "u":  # the difference fits the unsigned type, where it wraps to its value
-        return high.astype(plan.dtype) - low.astype(plan.dtype)
-    return high - low
+    return difference(high, low)
 
 
 #: How results follow from states: ``(plan, count, *states) -> values``.

@@ -12,9 +12,9 @@ import numpy as np
 
 from . import containers, windows
 from .backends import chunked, gpu, gpu_unpool
-from .plan import checked_channel_axis, checked_dtype, make_plan, representable
+from .plan import checked_channel_axis, checked_dtype, make_plan
 from .pooling import pool, pooled_by
-from .reductions import as_float
+from .reductions import as_float, representable
 from .windows import Sliding, Tables
 
 __all__ = ["avg_unpool", "fractional_max_pool", "max_unpool"]

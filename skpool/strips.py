@@ -11,9 +11,9 @@ import numpy as np
 from . import containers, windows
 from .averages import counted
 from .backends import gpu, gpu_corners
-from .plan import NAN_POLICIES, axes_of, checked_channel_axis, checked_image_dtype, representable
+from .plan import NAN_POLICIES, axes_of, checked_channel_axis, checked_image_dtype
 from .pooling import checked_device_mask, checked_lazy_mask, pool, unwrapped
-from .reductions import as_sum, reduction_named
+from .reductions import as_sum, limits_of, reduction_named, representable
 from .windows import Sliding
 
 __all__ = ["corner_pool", "strip_pool"]
@@ -99,7 +99,7 @@ def _make_zeros_positive(values):
 
 
 def _lowest(dtype):
-    return dtype.type({"f": -math.inf, "b": False}[dtype.kind] if dtype.kind in "fb" else np.iinfo(dtype).min)
+    return dtype.type(limits_of(dtype)[0])
 
 
 def _corner_on_gpu(image, runs, mask, nan_policy, channel_axis, fill):

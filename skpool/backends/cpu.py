@@ -20,7 +20,7 @@ from .. import threads, windows
 from ..kernels import driver
 from ..kernels.programs import name_beside, name_of
 from ..plan import make_plan
-from ..reductions import REDUCTIONS
+from ..reductions import REDUCTIONS, limits_of
 from ..windows import ABSENT, CONSTANT, Sliding
 from .networks import NOTHING, program
 from .order import ORDERS, Order, key_of, order_of
@@ -154,12 +154,6 @@ def _row_dtype(dtype):
     return {np.float16: np.dtype(np.float32), np.bool_: np.dtype(np.uint8)}.get(dtype.type, dtype)
 
 
-def _bounds(dtype):
-    if dtype.kind == "f":
-        return -math.inf, math.inf
-    return np.iinfo(dtype).min, np.iinfo(dtype).max
-
-
 def _kept(rows, image_dtype):
     """The natural type of a reduction whose result is one of the samples: rows of bytes may be truths."""
     return np.dtype(np.bool_) if image_dtype == np.bool_ else rows
@@ -171,13 +165,13 @@ _FLOAT64 = np.dtype(np.float64)
 def _extremum(plan, indices):
     name = plan.reduction.name
     rows = _row_dtype(plan.image_dtype)
-    neutral = _bounds(rows)[name == "min"]
+    neutral = limits_of(rows)[name == "min"]
     if not indices:
         return Recipe(rows, (name, rows.name), None, _kept(rows, plan.image_dtype), neutral)
     places = math.prod(axis.most_taps for axis in plan.axes)
     while places > 2 ** (8 * rows.itemsize - 2):  # beside a sample is its place, in as many bits
         rows = np.dtype(f"{'f' if rows.kind == 'f' else 'i'}{max(2 * rows.itemsize, 4)}")
-    neutral = _bounds(rows)[name == "min"]
+    neutral = limits_of(rows)[name == "min"]
     natural = _kept(rows, plan.image_dtype) if rows.itemsize == 1 else rows
     return Recipe(rows, (f"arg{name}", rows.name), None, natural, neutral, ("places", rows.name))
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..plan import axes_of
-from ..reductions import REDUCTIONS
+from ..reductions import REDUCTIONS, limits_of
 from ..windows import Sliding
 from .cpu import _SAFE, POWERS, _row_dtype, recipe_of
 from .gpu import (
@@ -312,7 +312,7 @@ def paint(labels, rows, label_image, values, fill, background):
         lowest = arrays().zeros(1, np.int64)
         if painted.size:
             integers = as_integers(label_image)
-            low, high = (0, 1) if label_image.dtype == np.bool_ else _limits(label_image.dtype)
+            low, high = limits_of(label_image.dtype)
             is_background = background is not None and low <= background <= high
             axes = merged_axes(integers.shape, image=integers.strides)
             fields = {"channels": len(axes), "part": values.strides[0], "fill": word_of(fill, values.dtype)}
@@ -325,11 +325,6 @@ def paint(labels, rows, label_image, values, fill, background):
             names = (name_of_paint(integers.dtype, values.dtype),)
             launch_kernel(_FILE, names, device, 0, painted.size, arguments)
     return painted, lowest
-
-
-def _limits(dtype):
-    limits = np.iinfo(dtype)
-    return limits.min, limits.max
 
 
 def name_of_measure(labels):
