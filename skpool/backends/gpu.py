@@ -627,12 +627,6 @@ class Table:
 
 
 @functools.lru_cache(maxsize=512)
-def kept_words(words, device):
-    """Some integers of up to 64 bits on a device."""
-    return Table(np.array([word % 2**64 for word in words], np.uint64).view(np.int64))
-
-
-@functools.lru_cache(maxsize=512)
 def kept_bytes(numbers, device):
     """Integers of 64 bits, or floats, on a device, by their bytes."""
     return Table(np.frombuffer(numbers, np.int64))
@@ -676,7 +670,7 @@ def words_of_axes(values, axes):
     words.write(PLAN, 0, values)
     for a, fields in enumerate(axes):
         words.write(AXIS, len(PLAN) + len(AXIS) * a, fields)
-    return tuple(words.array().tolist())
+    return words.array()
 
 
 # --- the workspace of a call

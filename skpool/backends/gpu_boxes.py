@@ -10,18 +10,15 @@ import numpy as np
 from ..reductions import REDUCTIONS
 from . import boxes
 from .gpu import (
-    AXIS,
-    PLAN,
     STRUCTS,
-    Words,
     empty,
     kept_or_sent,
-    kept_words,
     launch_kernel,
     parameters_of,
     qualified,
     type_of,
     word_of,
+    words_of_axes,
 )
 
 _FILE = "boxes.cu"
@@ -104,7 +101,7 @@ def run(rule, image, edges, output_shape, fill, workers):
     most = _most_entries(rule, edges, output_shape, (rows, columns))
     with image.device:
         device = image.device.id
-        words = kept_words(_words(rule, image, out, most, fill), device).ready()
+        words = kept_or_sent(_words(rule, image, out, most, fill), device)
         at = kept_or_sent(edges, device)
         if len(rule.kernels) == 1:
             launch_kernel(_FILE, rule.kernels, device, 0, out.size, (image, at, out, words))
@@ -131,17 +128,12 @@ def _most_entries(rule, edges, output_shape, shape):
 
 
 def _words(rule, image, out, most, fill):
-    words = Words(len(PLAN) + 3 * len(AXIS))
     values = {"outputs": out.size, "minimum": 1, "fill": word_of(fill, rule.natural), **rule.values}
-    words.write(PLAN, 0, values)
-    channels = out.shape[3]
     step = image.strides[2] * (math.prod(out.shape[1:3]) if rule.own_channels else 1)
     axes = [
         {"length": image.shape[a], "image": image.strides[a], "outputs": out.shape[1 + a]}
         | {"taps": rule.samples, "stride": most[a]}
         for a in range(2)
     ]
-    axes.append({"outputs": channels, "image": step, "out": image.strides[2] if rule.own_channels else 0})
-    for a, fields in enumerate(axes):
-        words.write(AXIS, len(PLAN) + len(AXIS) * a, fields)
-    return tuple(words.array().tolist())
+    axes.append({"outputs": out.shape[3], "image": step, "out": image.strides[2] if rule.own_channels else 0})
+    return words_of_axes(values, axes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .gpu import NOTHING, empty, heed, kept_words, launch_kernel, type_of, word_of, words_of_axes, workspace
+from .gpu import NOTHING, empty, heed, kept_or_sent, launch_kernel, type_of, word_of, words_of_axes, workspace
 
 _FILE = "corners.cu"
 
@@ -39,7 +39,7 @@ def run(image, sides, mask, mask_strides, omits, raises, fill):
         kernels = names_of(image.dtype, fill.dtype, len(sides))
         for number, (axis, backwards) in enumerate(sides):
             values = {"part": axis, "omits": int(omits), "raises": int(raises), "fill": word_of(fill, fill.dtype)}
-            words = kept_words(_words(values, backwards, image, mask_strides), device).ready()
+            words = kept_or_sent(_words(values, backwards, image, mask_strides), device)
             lines = image.size // image.shape[axis]
             launch_kernel(_FILE, kernels, device, number, lines, (*inputs, found, out, words))
         if raises:

@@ -21,7 +21,6 @@ from .gpu import (
     empty,
     heed,
     kept_or_sent,
-    kept_words,
     launch_kernel,
     merged_axes,
     parameters_of,
@@ -269,7 +268,7 @@ def _table(plan, axes, values, out):
     fields, axes = axes
     values = values | fields | {"outputs": out.size, "minimum": plan.min_count, "omits": int(plan.omit_nan)}
     values |= {"fill": word_of(plan.fill_value, plan.dtype)}
-    return kept_words(words_of_axes(values, axes), out.device.id).ready()
+    return kept_or_sent(words_of_axes(values, axes), out.device.id)
 
 
 def _workspace(plan, out, blocks, raises):
@@ -317,7 +316,7 @@ def paint(labels, rows, label_image, values, fill, background):
             axes = merged_axes(integers.shape, image=integers.strides)
             fields = {"channels": len(axes), "part": values.strides[0], "fill": word_of(fill, values.dtype)}
             axes.append({"outputs": values.shape[1], "out": values.strides[1]})
-            table = kept_words(words_of_axes(fields, axes), device).ready()
+            table = kept_or_sent(words_of_axes(fields, axes), device)
             keys = kept_or_sent(labels.astype(np.uint64), device), kept_or_sent(rows, device)
             sizes = map(np.int64, (label_image.size, len(labels), is_background))
             background = np.uint64((background if is_background else 0) % 2**64).view(np.int64)

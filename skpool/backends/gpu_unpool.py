@@ -11,7 +11,7 @@ from .gpu import (
     arrays,
     axis_values,
     empty,
-    kept_words,
+    kept_or_sent,
     launch_kernel,
     merged_axes,
     type_of,
@@ -48,7 +48,7 @@ def put(values, indices, image_shape, fill):
         names = names_of_put(values.dtype, indices.dtype)
         sizes = np.int64(values.size), np.int64(image.size)
         device = values.device.id
-        table = kept_words(_words_of_put(values, indices, fill), device).ready()
+        table = kept_or_sent(_words_of_put(values, indices, fill), device)
         if values.size:
             launch_kernel(_FILE, names, device, 0, values.size, (indices, owners, outside, table, *sizes))
         if image.size:
@@ -87,7 +87,7 @@ def spread(values, axes, dtype, share):
         return image
     with values.device:
         device = values.device.id
-        words = kept_words(_words_of_spread(values, axes, image), device).ready()
+        words = kept_or_sent(_words_of_spread(values, axes, image), device)
         names = (name_of_spread(values.dtype, share, dtype, len(axes)),)
         launch_kernel(_FILE, names, device, 0, image.size, (values, image, words))
     return image
@@ -105,4 +105,4 @@ def _words_of_spread(values, axes, image):
     for number, (axis, stride) in enumerate(zip(axes, values.strides, strict=True)):
         fields = axis_values(words, axis, {"out": stride}) | {"taps": axis.window}
         words.write(AXIS, len(PLAN) + len(AXIS) * number, fields)
-    return tuple(words.array().tolist())
+    return words.array()
