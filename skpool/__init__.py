@@ -15,8 +15,10 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
     the same for its dispatcher            skimage_backend.py  off unless asked for
     PoolTransformer, ...                   estimators.py   scikit-learn's; imported on demand only
     commands of napari.yaml                napari_commands.py
+    show_config                            config.py
     skpool pool, pyramid, info             cli.py          the command line, and its files (files.py)
               |
+        averages.py, documents.py          averages that are not plain; docstrings, one for each reduction
         containers.py, merging.py          dask and labelled arrays, in and out; whole dask arrays by parts
               |
               v
@@ -36,6 +38,7 @@ A pooling variant is *windows* (where) x a *reduction* (what) x a *backend* (on 
 
     backends/boxes.py, backends/labels.py  boxes and regions, driven by kernels/boxes.pyx and kernels/labels.pyx
     backends/order.py, networks.py, tiles.py   which ranks make a result, and programs that find them
+    backends/grouped.py, weighing.py       samples of regions in order; weights as the kernels take them
 
     reference.py                           the slow twin: the specification, in a few lines of NumPy
     threads.py                             the one authority on thread counts
