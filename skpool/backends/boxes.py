@@ -142,19 +142,11 @@ def _in_planes(image):
 def _brought_together(image, rule, results):
     """The image, channels last and in the type of the rows, where that is worth a copy."""
     rows, columns, channels = image.shape
-    suits = not _in_planes(image) and _is_read_as_is(_load_key(rule, image))
+    suits = not _in_planes(image) and cpu.is_read_as_is(cpu.load_key(rule.rows, image.dtype))
     wide = rows * columns * channels * rule.rows.itemsize > MOST_COPIED
     if suits or wide or rule.own_channels or PIXELS_PER_RESULT * results < rows * columns:
         return image
     return np.ascontiguousarray(image, dtype=rule.rows)
-
-
-def _load_key(rule, image):
-    return cpu._load_key(rule.rows, image.dtype)
-
-
-def _is_read_as_is(key):
-    return key in (("load", width) for width in (1, 2, 4, 8))
 
 
 def _addresses(rule):
@@ -162,7 +154,7 @@ def _addresses(rule):
     addresses = {"kernel": 0, "down": 0, "across": 0, "finish": 0}
     for name, key in rule.functions.items():
         if key is not None:
-            addresses[name] = (cpu._FUNCTIONS.kernels if name == "kernel" else cpu._FUNCTIONS.finishes)[key]
+            addresses[name] = (cpu.FUNCTIONS.kernels if name == "kernel" else cpu.FUNCTIONS.finishes)[key]
     return addresses
 
 
@@ -199,7 +191,7 @@ def run(rule, image, edges, output_shape, fill, workers, part_of=None):
     shape, origin = part_of or (image.shape[:2], (0, 0))
     image = _brought_together(image, rule, len(edges) * math.prod(output_shape))
     inner = 1 if _in_planes(image) else math.ceil(channels / math.ceil(channels / MOST_CHANNELS))
-    load = _load_key(rule, image)
+    load = cpu.load_key(rule.rows, image.dtype)
     settings = {
         "shape": shape,
         "origin": origin,
@@ -213,9 +205,9 @@ def run(rule, image, edges, output_shape, fill, workers, part_of=None):
         "tile": TILE,
         "pitch": max(TILE, widest_bin(edges, output_shape, shape)[1] * inner),
         "row_width": rule.rows.itemsize,
-        "converts": not _is_read_as_is(load),
+        "converts": not cpu.is_read_as_is(load),
     }
-    common = cpu._FUNCTIONS.common
+    common = cpu.FUNCTIONS.common
     functions = {**_addresses(rule), "load": common[load], "pick": common["pick", rule.rows.itemsize]}
     cost = int(_pixels_seen(edges, shape)) * channels * image.itemsize + out.nbytes
     workers = threads.worker_count(workers, cost)

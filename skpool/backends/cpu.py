@@ -96,7 +96,7 @@ def _choose_instruction_set():
 
 
 INSTRUCTION_SET = _choose_instruction_set()
-_FUNCTIONS = _load_functions(INSTRUCTION_SET)
+FUNCTIONS = _load_functions(INSTRUCTION_SET)
 _order = importlib.import_module(f"skpool.kernels.order_{INSTRUCTION_SET}")
 _COMPILED = _order.programs()
 
@@ -154,7 +154,7 @@ def _row_dtype(dtype):
     return {np.float16: np.dtype(np.float32), np.bool_: np.dtype(np.uint8)}.get(dtype.type, dtype)
 
 
-def _kept(rows, image_dtype):
+def kept_dtype(rows, image_dtype):
     """The natural type of a reduction whose result is one of the samples: rows of bytes may be truths."""
     return np.dtype(np.bool_) if image_dtype == np.bool_ else rows
 
@@ -167,12 +167,12 @@ def _extremum(plan, indices):
     rows = _row_dtype(plan.image_dtype)
     neutral = limits_of(rows)[name == "min"]
     if not indices:
-        return Recipe(rows, (name, rows.name), None, _kept(rows, plan.image_dtype), neutral)
+        return Recipe(rows, (name, rows.name), None, kept_dtype(rows, plan.image_dtype), neutral)
     places = math.prod(axis.most_taps for axis in plan.axes)
     while places > 2 ** (8 * rows.itemsize - 2):  # beside a sample is its place, in as many bits
         rows = np.dtype(f"{'f' if rows.kind == 'f' else 'i'}{max(2 * rows.itemsize, 4)}")
     neutral = limits_of(rows)[name == "min"]
-    natural = _kept(rows, plan.image_dtype) if rows.itemsize == 1 else rows
+    natural = kept_dtype(rows, plan.image_dtype) if rows.itemsize == 1 else rows
     return Recipe(rows, (f"arg{name}", rows.name), None, natural, neutral, ("places", rows.name))
 
 
@@ -182,7 +182,7 @@ def _range(plan, indices):
         natural = rows if plan.dtype == rows else _FLOAT64
         return Recipe(rows, ("range", rows.name), ("range", rows.name, natural.name), natural)
     natural = np.dtype(f"u{rows.itemsize}")
-    return Recipe(rows, ("range", rows.name), ("range", rows.name, rows.name), _kept(natural, plan.image_dtype))
+    return Recipe(rows, ("range", rows.name), ("range", rows.name, rows.name), kept_dtype(natural, plan.image_dtype))
 
 
 #: float32 totals are kept up to this depth of additions; with the division the error is at most 4 * 2**-23.
@@ -218,7 +218,7 @@ def _total(rows, plan, at_least=0, wraps=False):
     raise ValueError(f"`window_shape` must count at most {samples} samples of {rows}, got {plan.samples}")
 
 
-def _reading(state, rows):
+def reading(state, rows):
     """How a finish reads a total: unsigned ones are signed where the pixels are."""
     if rows.kind == "f":
         return state
@@ -232,14 +232,14 @@ def _sum(plan, indices):
     if state == "two words":
         if plan.dtype.kind == "f":  # nothing wraps on its way to a float
             return Recipe(
-                rows, ("sum", rows.name, state), ("avg", _reading(state, rows), "float64"), _FLOAT64, divisor=1
+                rows, ("sum", rows.name, state), ("avg", reading(state, rows), "float64"), _FLOAT64, divisor=1
             )
         state = "64 bits"
     natural = plan.reduction.result(plan.image_dtype.newbyteorder("="))
     if plan.dtype in (np.float32, np.float64) or (natural.kind == "f" and plan.dtype.kind != "f"):
         natural = plan.dtype if plan.dtype.kind == "f" else np.dtype(np.float64)
     neutral = -0.0 if rows.kind == "f" else 0
-    return Recipe(rows, ("sum", rows.name, state), ("sum", _reading(state, rows), natural.name), natural, neutral)
+    return Recipe(rows, ("sum", rows.name, state), ("sum", reading(state, rows), natural.name), natural, neutral)
 
 
 def _avg(plan, indices):
@@ -254,7 +254,7 @@ def _avg(plan, indices):
     elif not whole and (plan.dtype not in (np.float32, np.float64) or state == "two words"):
         natural = np.dtype(np.float64)
     neutral = -0.0 if rows.kind == "f" else 0
-    finish = ("avg", _reading(state, rows), natural.name)
+    finish = ("avg", reading(state, rows), natural.name)
     return Recipe(rows, ("sum", rows.name, state), finish, natural, neutral, divisor=divisor)
 
 
@@ -282,7 +282,7 @@ def _sorted(plan, indices):
     """Reductions that look at all samples of a window at once."""
     image = _row_dtype(plan.image_dtype)
     order = order_of(plan, image)
-    natural = {"same": _kept(image, plan.image_dtype), "int64": np.dtype(np.int64)}.get(order.result, _FLOAT64)
+    natural = {"same": kept_dtype(image, plan.image_dtype), "int64": np.dtype(np.int64)}.get(order.result, _FLOAT64)
     rows = np.dtype(f"i{image.itemsize}") if order.keyed else image
     return Recipe(rows, None, None, natural, order=order)
 
@@ -317,11 +317,12 @@ def columns_and_channels(plan):
     return last, None
 
 
-def _bytes(value, dtype):
+def bytes_of(value, dtype):
+    """The bytes of a number in a type."""
     return np.asarray(value).astype(dtype).tobytes()
 
 
-def _load_key(rows, image_dtype):
+def load_key(rows, image_dtype):
     """Key of the function that reads rows of an image into `rows`."""
     swapped = "load" if image_dtype.isnative else "load swapped"
     stored = image_dtype.newbyteorder("=")
@@ -334,7 +335,12 @@ def _load_key(rows, image_dtype):
     return swapped if stored.itemsize > 1 else "load", stored.itemsize
 
 
-def _convert_keys(natural, dtype):
+def is_read_as_is(load):
+    """Whether rows can be read where they lie, by the key of the function that reads them."""
+    return load in (("load", width) for width in (1, 2, 4, 8))
+
+
+def convert_keys(natural, dtype):
     """Keys of the two functions that lead from one type to the other, or None twice."""
     if natural == dtype:
         return None, None
@@ -360,7 +366,7 @@ def _quad_key(plan, recipe):
 
 def _quad(plan, recipe):
     """The kernel for windows of 2 x 2, or 0, and whether it picks the columns of its result itself."""
-    key, finishes = _quad_key(plan, recipe), _FUNCTIONS.finishes
+    key, finishes = _quad_key(plan, recipe), FUNCTIONS.finishes
     channels = columns_and_channels(plan)[1]
     if key is not None and (*key, channels) in finishes:
         return finishes[*key, channels], True
@@ -532,7 +538,7 @@ def _beside(plan, order, task, dtype):
 
 def _value(axes, plan, recipe, whole):
     """Address of the kernel, for rows of which every sample counts (`whole`) or not, and what it looks up."""
-    key, kernels = recipe.kernel, _FUNCTIONS.kernels
+    key, kernels = recipe.kernel, FUNCTIONS.kernels
     if key is None or not whole or ("whole", *key) not in kernels:
         return key and kernels[key], _NO_WEIGHTS
     table = _table(key[0], recipe.rows, *_numbers(plan, recipe)) if recipe.rows.itemsize == 1 else _NO_WEIGHTS
@@ -581,11 +587,11 @@ def _program(plan, masked, indices):
 def _program_for(axes, channels, plan, masked, indices):
     """The program of a plan for windows along these axes, the last of them that of the columns, and channels."""
     recipe = recipe_of(plan, indices)
-    common, kernels, finishes = _FUNCTIONS.common, _FUNCTIONS.kernels, _FUNCTIONS.finishes
-    load = _load_key(_row_dtype(plan.image_dtype) if recipe.is_keyed else recipe.rows, plan.image_dtype)
+    common, kernels, finishes = FUNCTIONS.common, FUNCTIONS.kernels, FUNCTIONS.finishes
+    load = load_key(_row_dtype(plan.image_dtype) if recipe.is_keyed else recipe.rows, plan.image_dtype)
     finish = {None: 0, ("count",): common["finish", "count"]}
     recipe, weighing = _weighing(plan, recipe, masked)
-    widen, narrow = _convert_keys(recipe.natural, plan.dtype)
+    widen, narrow = convert_keys(recipe.natural, plan.dtype)
     samples = None if weighing else _samples(plan, recipe, masked)
     plain = samples is None and not masked
     omits = plan.omit_nan and not recipe.is_keyed
@@ -601,7 +607,7 @@ def _program_for(axes, channels, plan, masked, indices):
         {
             "omit": omits,
             "masked": masked or omits,
-            "converts_rows": recipe.is_keyed or load not in (("load", width) for width in (1, 2, 4, 8)),
+            "converts_rows": recipe.is_keyed or not is_read_as_is(load),
             "pixel_width": plan.image_dtype.itemsize,
             "row_width": recipe.rows.itemsize,
             "natural_width": recipe.natural.itemsize,
@@ -636,9 +642,9 @@ def _program_for(axes, channels, plan, masked, indices):
         },
         (*_numbers(plan, recipe), recipe.divisor or 0.0, plan.min_count, weights),
         (
-            _largest(recipe.rows) if recipe.order else _bytes(recipe.neutral, recipe.rows),
+            _largest(recipe.rows) if recipe.order else bytes_of(recipe.neutral, recipe.rows),
             bytes_of_row(plan.cval, recipe, plan),
-            _bytes(plan.fill_value, plan.dtype),
+            bytes_of(plan.fill_value, plan.dtype),
         ),
         samples,
         weighing,
@@ -654,7 +660,7 @@ def _weighing(plan, recipe, masked):
     if vectors is None:
         return recipe, None
     total = total_of(recipe.rows, vectors)
-    finishes, (held, width) = _FUNCTIONS.finishes, TOTALS[total]
+    finishes, (held, width) = FUNCTIONS.finishes, TOTALS[total]
     natural = plan.dtype if ("normalised", total, plan.dtype.name) in finishes else _FLOAT64
     weighing = {
         "rows": vectors[0],
@@ -669,12 +675,12 @@ def _weighing(plan, recipe, masked):
 
 def _largest(dtype):
     """The bytes of the largest integer of a type."""
-    return _bytes(np.iinfo(dtype).max, dtype)
+    return bytes_of(np.iinfo(dtype).max, dtype)
 
 
 def _lanes(plan, recipe, samples, weights):
     """The function that makes results of samples, and the one that it hands sorted samples to."""
-    finishes, rows = _FUNCTIONS.finishes, recipe.rows.name
+    finishes, rows = FUNCTIONS.finishes, recipe.rows.name
     if samples is None:
         return 0, 0
     if plan.is_weighted:
@@ -690,7 +696,7 @@ def _slide(recipe, samples):
     """The function that ranks samples by histograms, or 0."""
     if samples is None or not samples["slides"]:
         return 0
-    return _FUNCTIONS.finishes["slide", recipe.rows.name, recipe.order.result]
+    return FUNCTIONS.finishes["slide", recipe.rows.name, recipe.order.result]
 
 
 # --- one window whose parts are images of their own
@@ -897,8 +903,8 @@ def _samples_of_window(plan, image, mask, output):
 
 POWERS = ("lp", "power_mean", "gem")
 
-#: Sums of powers from 2**-_SAFE to 2**_SAFE lose no bits, whatever else is added to them.
-_SAFE = 960
+#: Sums of powers from 2**-SAFE to 2**SAFE lose no bits, whatever else is added to them.
+SAFE = 960
 
 
 def bits_of_powers(plan):
@@ -910,12 +916,12 @@ def bits_of_powers(plan):
 
 def may_leave_range(plan):
     """Whether some image of the type can have a power that float64 cannot hold."""
-    return plan.dtype.kind == "f" and 1 < plan.parameters["p"] < math.inf and bits_of_powers(plan) > _SAFE
+    return plan.dtype.kind == "f" and 1 < plan.parameters["p"] < math.inf and bits_of_powers(plan) > SAFE
 
 
 def least_safe(p):
     """Results below it may have lost bits."""
-    return 2.0 ** (-_SAFE / p)
+    return 2.0 ** (-SAFE / p)
 
 
 def leaves_range(plan, out, top):
@@ -932,7 +938,7 @@ def largest(plan, image, mask, axes):
 
 def scale_step(p):
     """Images are scaled by powers of two of multiples of it."""
-    return max(int(_SAFE / (2 * p)), 1)
+    return max(int(SAFE / (2 * p)), 1)
 
 
 def _restore_range(plan, image, mask, out, workers):

@@ -176,7 +176,7 @@ def _count(recipe, pixel, natural):
 
 
 #: Names of structs of reductions that map samples first, by that of their finish.
-_MAPPED = {
+MAPPED = {
     "lp": "Lp",
     "power_mean": "PowerMean",
     "gem": "Gem",
@@ -189,7 +189,7 @@ _MAPPED = {
 
 
 def _mapped(recipe, pixel, natural):
-    return f"{_MAPPED[recipe.finish[0]]}<{pixel}, {natural}>"
+    return f"{MAPPED[recipe.finish[0]]}<{pixel}, {natural}>"
 
 
 #: The struct of each reduction: ``(recipe, pixel, natural) -> expression``.

@@ -11,9 +11,9 @@ import numpy as np
 from ..plan import axes_of
 from ..reductions import REDUCTIONS, limits_of
 from ..windows import Sliding
-from .cpu import _SAFE, POWERS, _row_dtype, recipe_of
+from .cpu import POWERS, SAFE, _row_dtype, recipe_of
 from .gpu import (
-    _MAPPED,
+    MAPPED,
     NOTHING,
     STRUCTS,
     THREADS,
@@ -31,7 +31,7 @@ from .gpu import (
     words_of_axes,
     workspace,
 )
-from .labels import CHUNK, Layouts, _powers_are_safe
+from .labels import CHUNK, Layouts, powers_are_safe
 
 _FILE = "labels.cu"
 
@@ -141,11 +141,11 @@ def kernels_of_sums(plan):
     real = plan.dtype if plan.dtype in (np.float32, np.float64) and name not in POWERS else np.dtype(np.float64)
     types = f"<{pixel}, skpool::{type_of(real)}>"
     if name in RELATIVE:
-        mapped = f"Exponentials<skpool::{_MAPPED[name]}{types}>"
+        mapped = f"Exponentials<skpool::{MAPPED[name]}{types}>"
     elif name in CENTERED:
-        mapped = f"Deviations<skpool::{_MAPPED[name]}{types}>"
+        mapped = f"Deviations<skpool::{MAPPED[name]}{types}>"
     elif name in POWERS and plan.parameters["p"] != math.inf:
-        mapped = f"Powered<skpool::{_MAPPED[name]}{types}>"
+        mapped = f"Powered<skpool::{MAPPED[name]}{types}>"
     elif name in ("sum", "avg") and rows.kind == "f":
         return _summing(_is_of_singles(plan), ("Summed" if name == "sum" else "Averaged") + types, out)
     else:
@@ -238,7 +238,7 @@ def pool(plan, label_image, spans, image, mask, mask_strides, *, indices=False, 
         elif plan.reduction.name in CENTERED:
             launch(kernels_of_centers(plan), replace(plan, min_count=1, fill_value=np.float64(0)), {}, known)
         if plan.reduction.name in POWERS:
-            values |= {"safe": int(not _powers_are_safe(plan)), "least": 2.0**-_SAFE}
+            values |= {"safe": int(not powers_are_safe(plan)), "least": 2.0**-SAFE}
         launch(sums or (kernel,), plan, values, out)
         if raises:
             heed(alarm)

@@ -179,13 +179,13 @@ class LabelImage(Layouts):
     """
 
     def __init__(self, image, workers):
-        load = cpu._load_key(cpu._row_dtype(image.dtype), image.dtype)
+        load = cpu.load_key(cpu._row_dtype(image.dtype), image.dtype)
         self.dtype = cpu._row_dtype(image.dtype)
         self.pixels = image.size
         self.workers = threads.worker_count(workers, image.nbytes)
         functions = {name: _FUNCTIONS[name, self.dtype.name] for name in ("index", "range", "key")}
-        functions["load"] = cpu._FUNCTIONS.common[load]
-        self.kernel = kernels.Labels(image[..., None], functions, _is_plain(load), image.dtype.itemsize)
+        functions["load"] = cpu.FUNCTIONS.common[load]
+        self.kernel = kernels.Labels(image[..., None], functions, cpu.is_read_as_is(load), image.dtype.itemsize)
 
     def _ranges(self, block, every):
         """The lowest and the highest label of each block, from every so manyth chunk."""
@@ -208,11 +208,6 @@ class Block(LabelImage):
 
     def layouts(self, labels=None):
         yield self._measured(self.pixels, self._ranges(self.pixels, 1))
-
-
-def _is_plain(load):
-    """Whether rows can be read where they lie."""
-    return load in (("load", width) for width in (1, 2, 4, 8))
 
 
 # --- passes
@@ -247,11 +242,11 @@ class Pooling:
     def __post_init__(self):
         self.channels = self.image.shape[-1]
         self.rows = cpu._row_dtype(self.plan.image_dtype)
-        load = cpu._load_key(self.rows, self.plan.image_dtype)
-        self.source = kernels.Array(self.image, cpu._FUNCTIONS.common[load], _is_plain(load), self.rows.itemsize)
+        load = cpu.load_key(self.rows, self.plan.image_dtype)
+        self.source = kernels.Array(self.image, cpu.FUNCTIONS.common[load], cpu.is_read_as_is(load), self.rows.itemsize)
         self.masks = None
         if self.mask is not None:
-            self.masks = kernels.Array(self.mask, cpu._FUNCTIONS.common["load", 1], True, 1)
+            self.masks = kernels.Array(self.mask, cpu.FUNCTIONS.common["load", 1], True, 1)
         self.partial = self.mask is not None or self.plan.omit_nan
         self.layout = self.low = self.groups = self.counts = self.occupied = self.places = None
 
@@ -280,7 +275,7 @@ class Pooling:
         steps = {
             "omit": _FUNCTIONS["omit", self.rows.name] if self.plan.omit_nan else 0,
             "map": _FUNCTIONS[map, self.rows.name] if map else 0,
-            "kernel": cpu._FUNCTIONS.kernels[kernel] if kernel else 0,
+            "kernel": cpu.FUNCTIONS.kernels[kernel] if kernel else 0,
             "relative": relative,
             "parameters": (first, own_second if second is None else second),
             "collectors": [(_FUNCTIONS[key], plane) for key, plane in collectors],
@@ -469,7 +464,7 @@ def _extremum(pooling):
     rows, name = pooling.rows, pooling.plan.reduction.name
     [entries] = pooling.collect(((f"arg{name}" if pooling.indices else name, rows.name), 0))
     indices = entries[..., 1].view(np.int64) if pooling.indices else None
-    return Outcome(_values(entries, rows)[None], None, cpu._kept(rows, pooling.plan.image_dtype), indices=indices)
+    return Outcome(_values(entries, rows)[None], None, cpu.kept_dtype(rows, pooling.plan.image_dtype), indices=indices)
 
 
 def _both_extrema(pooling):
@@ -478,7 +473,7 @@ def _both_extrema(pooling):
 
 
 def _range(pooling):
-    recipe = cpu._range(pooling.plan, False)
+    recipe = cpu.recipe_of(pooling.plan, False)
     return Outcome(np.stack(_both_extrema(pooling)), recipe.finish, recipe.natural)
 
 
@@ -493,9 +488,9 @@ def _sums(pooling, words):
         return _total(entries)[None], "float64"
     if rows.itemsize == 8 and words:
         [entries] = pooling.collect((("words", rows.name), 0))
-        return np.moveaxis(entries[..., :2], -1, 0), cpu._reading("two words", rows)
+        return np.moveaxis(entries[..., :2], -1, 0), cpu.reading("two words", rows)
     [entries] = pooling.collect((("sum", rows.name), 0))
-    return entries[None, ..., 0], cpu._reading("64 bits", rows)
+    return entries[None, ..., 0], cpu.reading("64 bits", rows)
 
 
 def _sum(pooling):
@@ -533,8 +528,8 @@ def _power(pooling):
     [entries] = pooling.collect(_EXACT, kernel=(plan.reduction.name, rows.name))
     state = _total(entries)
     scale = None
-    lost = (pooling.counts > 0) & ((state < 2.0**-cpu._SAFE) | (state > 2.0**cpu._SAFE))
-    if lost.any() and not _powers_are_safe(plan):
+    lost = (pooling.counts > 0) & ((state < 2.0**-cpu.SAFE) | (state > 2.0**cpu.SAFE))
+    if lost.any() and not powers_are_safe(plan):
         # Multiples of the largest magnitude: homogeneous, and none above 1.
         least = plan.parameters.get("eps", -math.inf)
         largest = _both_extrema(pooling)[0].astype(np.float64) if "eps" in plan.parameters else _magnitude(pooling)
@@ -546,9 +541,9 @@ def _power(pooling):
     return Outcome(state[None], (plan.reduction.name, "float64"), _FLOAT64, scale=scale)
 
 
-def _powers_are_safe(plan):
+def powers_are_safe(plan):
     """Whether no sum of powers but 0 can leave the range of float64."""
-    return cpu.bits_of_powers(plan) + _MOST_LABELS.bit_length() <= cpu._SAFE
+    return cpu.bits_of_powers(plan) + _MOST_LABELS.bit_length() <= cpu.SAFE
 
 
 def _magnitude(pooling):
@@ -604,7 +599,7 @@ def _sorted(pooling):
     plan, rows = pooling.plan, pooling.rows
     order = order_of(plan, rows)
     words = order.finish == "mean" and rows.kind != "f"
-    natural = {"same": cpu._kept(rows, plan.image_dtype), "int64": np.dtype(np.int64)}.get(order.result, _FLOAT64)
+    natural = {"same": cpu.kept_dtype(rows, plan.image_dtype), "int64": np.dtype(np.int64)}.get(order.result, _FLOAT64)
     pooling.collect((("count",), 0))
     state = np.zeros((1 + words, pooling.channels, pooling.groups), np.uint64 if words else natural)
     for channel in range(pooling.channels):
@@ -616,7 +611,7 @@ def _sorted(pooling):
     start, stop, _ = order.ranks(np.maximum(pooling.counts, 1).astype(np.int64))
     if words and plan.dtype.kind in "iu":
         natural = np.dtype(f"{rows.kind}8")
-    reading = cpu._reading("two words" if words else "float64", rows)
+    reading = cpu.reading("two words" if words else "float64", rows)
     return Outcome(state, ("avg", reading, natural.name), natural, counts=(stop - start).astype(np.float64))
 
 
@@ -644,7 +639,7 @@ def most_passes(plan):
     if name in ORDERS:
         return 0
     if name in cpu.POWERS:
-        return 1 if plan.parameters["p"] == math.inf or _powers_are_safe(plan) else 3
+        return 1 if plan.parameters["p"] == math.inf or powers_are_safe(plan) else 3
     if name in ("var", "std"):
         return 3 if rows == np.float64 else 2
     return 2 if name in ("logsumexp", "soft") else 1
@@ -781,7 +776,7 @@ def _finished(pooling, outcome, places=slice(None)):
     counts = np.ascontiguousarray(counts[:, places])
     out = np.empty(counts.shape, outcome.natural)
     numbers = pooling.numbers
-    common, finishes = cpu._FUNCTIONS.common, cpu._FUNCTIONS.finishes
+    common, finishes = cpu.FUNCTIONS.common, cpu.FUNCTIONS.finishes
     function = common["finish", "count"] if outcome.finish == ("count",) else finishes[outcome.finish]
     kernels.finish(out, state, counts.reshape(-1), function, (*numbers, outcome.divisor or 0.0))
     if outcome.scale is not None:
@@ -795,8 +790,8 @@ def results(pooling, outcome):
     plan, places = pooling.plan, pooling.places
     natural = _finished(pooling, outcome, places)
     counts = np.ascontiguousarray(pooling.counts[:, places])
-    widen, narrow = cpu._convert_keys(natural.dtype, plan.dtype)
-    common = cpu._FUNCTIONS.common
+    widen, narrow = cpu.convert_keys(natural.dtype, plan.dtype)
+    common = cpu.FUNCTIONS.common
     out = np.empty(counts.shape, plan.dtype) if widen else natural
     wide = np.empty(counts.shape, np.uint64) if widen else None
     kernels.convert(
@@ -808,7 +803,7 @@ def results(pooling, outcome):
         common[narrow] if narrow else 0,
         common["blank", plan.dtype.itemsize],
         plan.min_count,
-        cpu._bytes(plan.fill_value, plan.dtype),
+        cpu.bytes_of(plan.fill_value, plan.dtype),
     )
     return np.ascontiguousarray(out.T), np.ascontiguousarray(counts.T)
 

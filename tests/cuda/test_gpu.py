@@ -475,11 +475,11 @@ def test_the_registry_the_cpu_and_the_sources_have_the_same_names():
     assert (
         set(gpu.COVERED)
         == set(REDUCTIONS)
-        == set(cpu._RECIPES) - {"weighted_avg"} | set(gpu._MAPPED) - {"largest_magnitude"}
+        == set(cpu._RECIPES) - {"weighted_avg"} | set(gpu.MAPPED) - {"largest_magnitude"}
     )
     plans = [sliding_plan((8, 8), np.dtype("float32"), name, window_shape=2, **required(name)) for name in REDUCTIONS]
     used = {re.search(r"<skpool::(\w+)<", gpu.kernels_of(plan).names[0])[1] for plan in plans}
-    used |= {*gpu._MAPPED.values(), *gpu.ORDERED.values(), "ArgMax", "ArgMin", "AvgOfSingles", "FoundMax"}
+    used |= {*gpu.MAPPED.values(), *gpu.ORDERED.values(), "ArgMax", "ArgMin", "AvgOfSingles", "FoundMax"}
     text = "".join(path.read_text() for path in gpu.SOURCES.glob("*.cu*"))
     # Structs of one pixel type and, some of them, a result's: those that are named in kernels.
     named = re.findall(r"template <class Pixel(?:, class Natural)?> struct (\w+) : (?!Traits|Keys)", text)
