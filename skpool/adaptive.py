@@ -70,8 +70,7 @@ def global_pool(
     workers=None,
     **reduction_parameters,
 ):
-    if not isinstance(keepdims, bool | np.bool_):
-        raise TypeError(f"`keepdims` must be True or False, got {keepdims!r}")
+    windows.flag(keepdims, "keepdims")
     axis = checked_channel_axis(channel_axis, np.ndim(image))
     pooled_axes = tuple(i for i in range(np.ndim(image)) if i != axis)
     place = pooled_by

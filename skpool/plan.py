@@ -329,9 +329,7 @@ def _is_zero(value):
     return isinstance(value, float | np.floating) and value == 0
 
 
-def plan_for(
-    kind, layout, shape, image_dtype, reduction, cval, nan_policy, min_count, fill_value, *rest, **parameters
-):
+def plan_for(kind, layout, shape, image_dtype, reduction, cval, nan_policy, min_count, fill_value, *rest, **parameters):
     """`make_plan` for a layout of some kind, or what it made for the same arguments before."""
     rest = cval, nan_policy, min_count, fill_value, *rest
     if kind.sizes:

@@ -94,7 +94,7 @@ def _pixel_rule(reduction, dtype, most):
 
 
 def _weighted(name, dtype, down, across, finish, **settings):
-    rows = cpu._row_dtype(dtype)
+    rows = cpu.row_dtype(dtype)
     natural = np.dtype(np.float32 if rows == np.float32 else np.float64)
     functions = {
         "down": (down, rows.name, "float64"),

@@ -148,7 +148,7 @@ class Recipe:
         return self.order is not None and self.order.keyed
 
 
-def _row_dtype(dtype):
+def row_dtype(dtype):
     """The type in which kernels read rows of an image type."""
     dtype = dtype.newbyteorder("=")
     return {np.float16: np.dtype(np.float32), np.bool_: np.dtype(np.uint8)}.get(dtype.type, dtype)
@@ -164,7 +164,7 @@ _FLOAT64 = np.dtype(np.float64)
 
 def _extremum(plan, indices):
     name = plan.reduction.name
-    rows = _row_dtype(plan.image_dtype)
+    rows = row_dtype(plan.image_dtype)
     neutral = limits_of(rows)[name == "min"]
     if not indices:
         return Recipe(rows, (name, rows.name), None, kept_dtype(rows, plan.image_dtype), neutral)
@@ -177,7 +177,7 @@ def _extremum(plan, indices):
 
 
 def _range(plan, indices):
-    rows = _row_dtype(plan.image_dtype)
+    rows = row_dtype(plan.image_dtype)
     if rows.kind == "f":
         natural = rows if plan.dtype == rows else _FLOAT64
         return Recipe(rows, ("range", rows.name), ("range", rows.name, natural.name), natural)
@@ -226,7 +226,7 @@ def reading(state, rows):
 
 
 def _sum(plan, indices):
-    rows = _row_dtype(plan.image_dtype)
+    rows = row_dtype(plan.image_dtype)
     wraps = plan.dtype == plan.reduction.result(plan.image_dtype.newbyteorder("="))
     state = _total(rows, plan, wraps=wraps)
     if state == "two words":
@@ -243,7 +243,7 @@ def _sum(plan, indices):
 
 
 def _avg(plan, indices):
-    rows = _row_dtype(plan.image_dtype)
+    rows = row_dtype(plan.image_dtype)
     state = _total(rows, plan)
     natural = plan.dtype
     divisor = plan.parameters["divisor"]
@@ -259,7 +259,7 @@ def _avg(plan, indices):
 
 
 def _count(plan, indices):
-    return Recipe(_row_dtype(plan.image_dtype), None, ("count",), np.dtype(np.int64))
+    return Recipe(row_dtype(plan.image_dtype), None, ("count",), np.dtype(np.int64))
 
 
 _NO_WEIGHTS = np.empty(0)
@@ -273,14 +273,14 @@ def _mapped(plan, indices):
         kernel = name = "largest_magnitude"
     elif plan.parameters.get("p") == 2 and name in ("lp", "power_mean"):
         kernel = "squares"
-    rows = _row_dtype(plan.image_dtype)
+    rows = row_dtype(plan.image_dtype)
     natural = plan.dtype if plan.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     return Recipe(rows, (kernel, rows.name), (name, natural.name), natural)
 
 
 def _sorted(plan, indices):
     """Reductions that look at all samples of a window at once."""
-    image = _row_dtype(plan.image_dtype)
+    image = row_dtype(plan.image_dtype)
     order = order_of(plan, image)
     natural = {"same": kept_dtype(image, plan.image_dtype), "int64": np.dtype(np.int64)}.get(order.result, _FLOAT64)
     rows = np.dtype(f"i{image.itemsize}") if order.keyed else image
@@ -288,7 +288,7 @@ def _sorted(plan, indices):
 
 
 def _weighted(plan, indices):
-    return Recipe(_row_dtype(plan.image_dtype), None, None, _FLOAT64)
+    return Recipe(row_dtype(plan.image_dtype), None, None, _FLOAT64)
 
 
 _RECIPES = {
@@ -361,7 +361,7 @@ def _quad_key(plan, recipe):
     if plan.dtype == np.float16 or (plan.dtype == np.bool_ and source != np.bool_):
         return None
     name = recipe.kernel[0] if recipe.places else plan.reduction.name
-    return "quad", name, recipe.rows.name, _row_dtype(plan.dtype).name
+    return "quad", name, recipe.rows.name, row_dtype(plan.dtype).name
 
 
 def _quad(plan, recipe):
@@ -377,7 +377,7 @@ def _quad(plan, recipe):
 
 def bytes_of_row(value, recipe, plan):
     """A sample as rows have it."""
-    value = np.asarray(value).astype(_row_dtype(plan.image_dtype))
+    value = np.asarray(value).astype(row_dtype(plan.image_dtype))
     return (key_of(value) if recipe.is_keyed else value.astype(recipe.rows)).tobytes()
 
 
@@ -588,7 +588,7 @@ def _program_for(axes, channels, plan, masked, indices):
     """The program of a plan for windows along these axes, the last of them that of the columns, and channels."""
     recipe = recipe_of(plan, indices)
     common, kernels, finishes = FUNCTIONS.common, FUNCTIONS.kernels, FUNCTIONS.finishes
-    load = load_key(_row_dtype(plan.image_dtype) if recipe.is_keyed else recipe.rows, plan.image_dtype)
+    load = load_key(row_dtype(plan.image_dtype) if recipe.is_keyed else recipe.rows, plan.image_dtype)
     finish = {None: 0, ("count",): common["finish", "count"]}
     recipe, weighing = _weighing(plan, recipe, masked)
     widen, narrow = convert_keys(recipe.natural, plan.dtype)
@@ -881,7 +881,7 @@ def _samples_of_window(plan, image, mask, output):
     held = np.ix_(*sources)
     places = tuple(np.maximum(source, 0) for source in held)
     # Not as float16: NumPy's sort of many of them is wrong where AVX-512 does it (2.4.6).
-    samples = image[places].astype(_row_dtype(plan.image_dtype))
+    samples = image[places].astype(row_dtype(plan.image_dtype))
     counted = np.ones(samples.shape, bool) if mask is None else mask[places]
     for source in held:
         samples = np.where(source == CONSTANT, plan.cval, samples)
@@ -909,7 +909,7 @@ SAFE = 960
 
 def bits_of_powers(plan):
     """The binary exponent, by its size, of the largest or smallest power but 0 that an image of the type can have."""
-    rows = _row_dtype(plan.image_dtype)
+    rows = row_dtype(plan.image_dtype)
     bits = {4: 149, 8: 1074}[rows.itemsize] if rows.kind == "f" else 8 * rows.itemsize
     return max(bits, -math.log2(plan.parameters.get("eps", 1))) * plan.parameters["p"]
 

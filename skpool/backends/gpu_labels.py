@@ -11,7 +11,7 @@ import numpy as np
 from ..plan import axes_of
 from ..reductions import REDUCTIONS, limits_of
 from ..windows import Sliding
-from .cpu import POWERS, SAFE, _row_dtype, recipe_of
+from .cpu import POWERS, SAFE, recipe_of, row_dtype
 from .gpu import (
     MAPPED,
     NOTHING,
@@ -64,7 +64,7 @@ class LabelImage(Layouts):
 
     def __init__(self, image):
         cupy = arrays()
-        self.dtype, self.pixels = _row_dtype(image.dtype), image.size
+        self.dtype, self.pixels = row_dtype(image.dtype), image.size
         with image.device:
             self._pixels = as_integers(image).ravel()
             self.order = cupy.argsort(self._pixels)
@@ -136,7 +136,7 @@ def _extremum_of(plan):
 
 def kernels_of_sums(plan):
     """The kernels that add up as the CPU does: whole regions, and their segments. None of exact reductions."""
-    rows, name = _row_dtype(plan.image_dtype), plan.reduction.name
+    rows, name = row_dtype(plan.image_dtype), plan.reduction.name
     pixel, out = (f"skpool::{type_of(dtype)}" for dtype in (plan.image_dtype, plan.dtype))
     real = plan.dtype if plan.dtype in (np.float32, np.float64) and name not in POWERS else np.dtype(np.float64)
     types = f"<{pixel}, skpool::{type_of(real)}>"
@@ -155,7 +155,7 @@ def kernels_of_sums(plan):
 
 def _is_of_singles(plan):
     """Whether plain sums are those of float32 pixels."""
-    return _row_dtype(plan.image_dtype) == np.float32 and plan.dtype != np.float64
+    return row_dtype(plan.image_dtype) == np.float32 and plan.dtype != np.float64
 
 
 def _summing(of_singles, mapped, out):
@@ -168,7 +168,7 @@ def kernels_of_centers(plan):
 
     Sums of integers are exact, in any order: there is one kernel, with a block of threads for each region.
     """
-    rows, pixel = _row_dtype(plan.image_dtype), f"skpool::{type_of(plan.image_dtype)}"
+    rows, pixel = row_dtype(plan.image_dtype), f"skpool::{type_of(plan.image_dtype)}"
     if rows.kind == "f":
         return _summing(_is_of_singles(plan), f"Center<{pixel}>", "skpool::float64")
     total, natural = ("TwoWords", rows.name) if rows.itemsize == 8 else ("uint64", "float64")

@@ -161,7 +161,7 @@ class Outline(Layouts):
     """A label image of which only the size is known: enough to lay out groups of labels that are given."""
 
     def __init__(self, dtype, pixels):
-        self.dtype, self.pixels = cpu._row_dtype(dtype), pixels
+        self.dtype, self.pixels = cpu.row_dtype(dtype), pixels
 
     def _use(self, keys):
         """Nothing: no labels are looked up."""
@@ -179,8 +179,8 @@ class LabelImage(Layouts):
     """
 
     def __init__(self, image, workers):
-        load = cpu.load_key(cpu._row_dtype(image.dtype), image.dtype)
-        self.dtype = cpu._row_dtype(image.dtype)
+        load = cpu.load_key(cpu.row_dtype(image.dtype), image.dtype)
+        self.dtype = cpu.row_dtype(image.dtype)
         self.pixels = image.size
         self.workers = threads.worker_count(workers, image.nbytes)
         functions = {name: _FUNCTIONS[name, self.dtype.name] for name in ("index", "range", "key")}
@@ -241,7 +241,7 @@ class Pooling:
 
     def __post_init__(self):
         self.channels = self.image.shape[-1]
-        self.rows = cpu._row_dtype(self.plan.image_dtype)
+        self.rows = cpu.row_dtype(self.plan.image_dtype)
         load = cpu.load_key(self.rows, self.plan.image_dtype)
         self.source = kernels.Array(self.image, cpu.FUNCTIONS.common[load], cpu.is_read_as_is(load), self.rows.itemsize)
         self.masks = None
@@ -635,7 +635,7 @@ _RECIPES: dict[str, Callable] = {
 
 def most_passes(plan):
     """How many passes a reduction may take; 0 if it sorts."""
-    name, rows = plan.reduction.name, cpu._row_dtype(plan.image_dtype)
+    name, rows = plan.reduction.name, cpu.row_dtype(plan.image_dtype)
     if name in ORDERS:
         return 0
     if name in cpu.POWERS:

@@ -33,7 +33,7 @@ cdef inline void deal(Turns* turns, Py_ssize_t items, Py_ssize_t workers, Py_ssi
 
 
 cdef inline Py_ssize_t next_item(char* turns, Py_ssize_t hop, Py_ssize_t workers, Py_ssize_t worker) noexcept nogil:
-    """The next item for a worker, its own or another's; -1: none is left. All workers' `Turns` lie `hop` bytes apart."""
+    """The next item for a worker, its own or another's; -1: none is left. Their `Turns` lie `hop` bytes apart."""
     cdef Py_ssize_t i
     cdef int64_t item
     cdef Turns* whose

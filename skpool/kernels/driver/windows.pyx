@@ -9,7 +9,7 @@ from skpool.kernels.driver.call cimport (
 from skpool.kernels.driver.down cimport fold_rows, gather_in_place
 from skpool.kernels.driver.results cimport write_row, write_rows
 from skpool.kernels.driver.rows cimport (
-    advance, completed, find_rows, find_segments, flat_row, prepared, row_of, rows_at_once, seek, slide_rows,
+    advance, completed, find_rows, find_segments, flat_row, prepared, row_of, seek, slide_rows,
 )
 from skpool.kernels.driver.shared cimport fold_shared
 from skpool.kernels.memory cimport lead_of, skpool_prefetch, skpool_stream, skpool_streamed
@@ -235,8 +235,7 @@ cdef void write_alike(
             call, lane, fold, first, (rows_now - 1) * call.layout.apart + outputs, target if straight else NULL,
         )
         if enough and state == target:
-            for i in range(rows_now):
-                advance(scratch, recipe)
+            advance(scratch, recipe)
         else:                                              # it is not there yet
             write_rows(scratch, call, state, first, first + outputs, rows_now, target)
         target = target + rows_now * call.out.leading[last]
