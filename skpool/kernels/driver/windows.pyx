@@ -202,6 +202,9 @@ cdef void write_alike(
     cdef const Axis* axis = &recipe.axes[recipe.leading]
     cdef Py_ssize_t last = recipe.leading - 1, n = inside.columns * recipe.inner, stride = recipe.axes[last].stride
     cdef Py_ssize_t hop = call.image.leading[last], column = recipe.inner * kernel.width, done = 0, rows_now, i, s, r
+    cdef Py_ssize_t pitch = call.layout.apart * axis.stride * recipe.inner, gathers, at_once
+    # Whole rows of the image that follow each other are one row.
+    cdef bint dense = stride == 1 and segments_found == 1 and hop == pitch * recipe.row_width
     cdef char* target = row_of(&call.out, scratch, recipe.leading) + first * call.out.column
     cdef char* begin
     cdef char* state
@@ -216,9 +219,11 @@ cdef void write_alike(
     while done < rows_count:
         rows_now = min(rows_count - done, call.layout.together)
         begin = fold.levels[0]
-        for i in range(done, done + rows_now):
+        gathers = 1 if dense else rows_now
+        at_once = rows_now // gathers
+        for i in range(gathers):
             asked = NULL
-            if fetches and i + 1 < rows_count:
+            if fetches and done + i + 1 < rows_count:
                 asked = <const char*> rows[scratch.listed - 1] + hop
             for s in range(segments_found):
                 if &segments[s] != inside:
@@ -226,10 +231,12 @@ cdef void write_alike(
                         begin + segments[s].offset * column, segments[s].columns * recipe.inner, call.layout.pitch,
                         lane.parameters,
                     )
-            gather_in_place(call, begin + inside.offset * column, rows, valid, scratch.order, count, n, asked)
-            begin = begin + call.layout.apart * axis.stride * column
+            gather_in_place(
+                call, begin + inside.offset * column, rows, valid, scratch.order, count, (at_once - 1) * pitch + n, asked,
+            )
+            begin = begin + pitch * kernel.width
             for r in range(scratch.listed):
-                rows[r] = <const char*> rows[r] + stride * hop
+                rows[r] = <const char*> rows[r] + at_once * stride * hop
         straight = straight and rows_now == 1
         state = fold_columns(
             call, lane, fold, first, (rows_now - 1) * call.layout.apart + outputs, target if straight else NULL,
