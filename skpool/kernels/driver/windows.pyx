@@ -135,6 +135,9 @@ cdef void write_quads(
             )
         elif inner >= LONG_COLUMN:
             for j in range(outputs):
+                if call.fetches and i + 1 < rows_count:
+                    skpool_prefetch(pair.upper + hop + 2 * j * inner * recipe.row_width, 2 * inner * recipe.row_width)
+                    skpool_prefetch(pair.lower + hop + 2 * j * inner * recipe.row_width, 2 * inner * recipe.row_width)
                 quad_columns(
                     scratch, call, &pair, j, inner, inner, pair.target + j * inner * recipe.out_width,
                     pair.places + j * inner * sizeof(int64_t),
@@ -232,7 +235,8 @@ cdef void write_alike(
                         lane.parameters,
                     )
             gather_in_place(
-                call, begin + inside.offset * column, rows, valid, scratch.order, count, (at_once - 1) * pitch + n, asked,
+                call, begin + inside.offset * column, rows, valid, scratch.order, count, (at_once - 1) * pitch + n,
+                asked,
             )
             begin = begin + pitch * kernel.width
             for r in range(scratch.listed):
