@@ -391,7 +391,6 @@ ctypedef fused first:
     FirstLargest
     FirstSmallest
 
-# `example` only tells what pixels are, and is never read.
 # A code tells the group of a pixel: a label, or the place that was found for one.
 ctypedef fused code:
     uint32_t

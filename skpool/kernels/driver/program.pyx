@@ -424,7 +424,7 @@ cdef class Program:
         return 0
 
     cdef bint lies_in_rows(self, const View* view, Py_ssize_t width) noexcept:
-        """Whether columns and channels are contiguous, and all of it first_row."""
+        """Whether columns and channels are contiguous, and all of it aligned."""
         cdef Py_ssize_t a, bits = <Py_ssize_t> <uintptr_t> view.data
         for a in range(self.recipe.leading):
             bits |= view.leading[a]

@@ -147,7 +147,7 @@ cdef void fold_shared(
     cdef char* accumulators[2]
     cdef Py_ssize_t used = find_lanes(lanes, folds, scratch, recipe)
     cdef Py_ssize_t output = scratch.output[recipe.leading - 1], first, stop, i, n = columns * recipe.inner
-    cdef bint passes                                       # the row at which nodes meet
+    cdef bint passes                                       # the row at which nodes meet lies behind the window
     find_rows(scratch, call, 0, 0)
     find_taps(axis, output, &first, &stop)
     scratch.skipped = first
