@@ -12,6 +12,7 @@ out, so that the time for an output grows with the height of the window.
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 from skpool.kernels.ranks cimport mix, mix_each, to_even
+from skpool.kernels.shelf cimport padded
 from skpool.kernels.table cimport Order, Parameters, Slide
 
 cdef extern from * nogil:
@@ -361,11 +362,11 @@ cdef Py_ssize_t lay_out(Histograms* held, char* room, const Slide* slide, Py_ssi
         for d in range(BINS):
             for b in range(BINS):
                 held.marks[d * BINS + b] = b >= d
-        held.bins = <uint8_t*> room + (sizeof(Histograms) + 63) // 64 * 64
+        held.bins = <uint8_t*> room + padded(sizeof(Histograms))
         held.values = held.bins + n * BINS
         held.samples = held.values + n * VALUES
         held.counted = held.samples + slide.rows * n
-    return (sizeof(Histograms) + 63) // 64 * 64 + n * (BINS + VALUES + 2 * slide.rows)
+    return padded(sizeof(Histograms)) + n * (BINS + VALUES + 2 * slide.rows)
 
 
 # --- short integers

@@ -13,6 +13,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, u
 from libc.string cimport memcpy, memset
 from skpool.kernels.pixels cimport real
 from skpool.kernels.ranks cimport bits_of, largest, mix, mix_each, ordered, to_even, value_of
+from skpool.kernels.shelf cimport ALIGNMENT, divided_up, padded
 from skpool.kernels.table cimport MOST_IN_NETWORK, Order, Parameters, Steps, program_t, sorted_t
 
 cdef extern from *:
@@ -33,7 +34,6 @@ cdef extern from *:
 
 cdef enum:
     ROOM = 49152            # bytes of rows that are sorted together
-    ALIGNMENT = 64
     FEW = 64                # samples that are compared pair by pair, ranks that are picked row by row
     LANES = 64              # elements that stay in the first-level cache (steps of `range` must be written out)
     PICKED = 128            # elements for which ranks are picked together (likewise)
@@ -212,10 +212,6 @@ cdef struct Desk:
     char* filled                    # samples of which some do not count
 
 
-cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
-    return (n + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-
-
 cdef inline Py_ssize_t longest_piece(const Order* order, Py_ssize_t width) noexcept nogil:
     """Elements of the longest piece: as many as have room for all rows that are sorted together."""
     cdef Py_ssize_t registers = max(order.any_count.registers, order.whole.registers)
@@ -233,8 +229,8 @@ cdef Py_ssize_t lay_out(
     cdef Py_ssize_t registers = max(order.any_count.registers, order.whole.registers)
     cdef Py_ssize_t inputs = order.rows if order.shares else taps
     cdef Py_ssize_t most = longest_piece(order, width)
-    cdef Py_ssize_t pieces = (n + most - 1) // most
-    desk.pitch = padded((n + pieces - 1) // max(pieces, <Py_ssize_t> 1))
+    cdef Py_ssize_t pieces = divided_up(n, most)
+    desk.pitch = padded(divided_up(n, max(pieces, <Py_ssize_t> 1)))
     desk.wide = desk.pitch + halo
     desk.counts = <int32_t*> room
     desk.column_counts = desk.counts + desk.pitch

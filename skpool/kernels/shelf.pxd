@@ -10,6 +10,11 @@ cdef inline Py_ssize_t divided_up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return (a + b - 1) // b
 
 
+cdef inline Py_ssize_t padded(Py_ssize_t size) noexcept nogil:
+    """The next multiple of ALIGNMENT."""
+    return divided_up(size, ALIGNMENT) * ALIGNMENT
+
+
 cdef inline char* first_row(char* memory) noexcept nogil:
     """The first place in memory where a row may begin, less than ALIGNMENT bytes on."""
     return memory + (ALIGNMENT - <Py_ssize_t> (<uintptr_t> memory % ALIGNMENT)) % ALIGNMENT
@@ -23,5 +28,5 @@ cdef struct Shelf:
 
 cdef inline void* taken(Shelf* shelf, Py_ssize_t size) noexcept nogil:
     cdef char* place = NULL if shelf.base == NULL else shelf.base + shelf.used
-    shelf.used = shelf.used + divided_up(size, ALIGNMENT) * ALIGNMENT
+    shelf.used = shelf.used + padded(size)
     return place

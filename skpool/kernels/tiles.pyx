@@ -11,6 +11,7 @@ x + across, x + 2 across, ..., and a sample of every tile is a run of one plane,
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from skpool.kernels.ranks cimport largest, ordered
+from skpool.kernels.shelf cimport ALIGNMENT, divided_up, padded
 from skpool.kernels.table cimport Parameters, Tile, sorted_t, steps_t
 
 cdef extern from * nogil:
@@ -62,14 +63,6 @@ cdef extern from * nogil:
     steps_t skpool_steps_int32_t
     steps_t skpool_steps_uint64_t
     steps_t skpool_steps_int64_t
-
-
-cdef enum:
-    ALIGNMENT = 64
-
-
-cdef inline Py_ssize_t padded(Py_ssize_t size) noexcept nogil:
-    return (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
 cdef struct Bench:
@@ -191,7 +184,7 @@ cdef bint sort_tiles(
     cdef Py_ssize_t taps = tile.deep * tile.tall * tile.wide
     cdef Py_ssize_t lines_count = (tile.down + tile.tall - 1) * tile.deep
     cdef Py_ssize_t columns = outputs + tile.wide - 1, natural_width = parameters.order.width
-    cdef Py_ssize_t lanes = (outputs + tile.across - 1) // tile.across * inner
+    cdef Py_ssize_t lanes = divided_up(outputs, tile.across) * inner
     cdef Py_ssize_t first = 0, n, r, x, k
     cdef int32_t low = parameters.order.low[taps], high = parameters.order.high[taps]
     cdef const int16_t* result

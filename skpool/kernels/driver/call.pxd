@@ -1,7 +1,7 @@
 """What the driver knows: of a reduction and its windows, of one call, and of a thread at work."""
 from libc.stdint cimport int64_t, uint8_t
 from skpool.kernels.driver.axes cimport Axis
-from skpool.kernels.shelf cimport ALIGNMENT, divided_up
+from skpool.kernels.shelf cimport padded
 from skpool.kernels.table cimport (
     Kernel, Parameters, Slide, Tile, beside_t, blank_t, compact_t, convert_t, finish_places_t, finish_t, keys_t,
     lanes_t, load_t, normalise_t, pick_t, quad_places_t, quad_t, select_t, slide_t, store_t, tile_t, weigh_t,
@@ -257,7 +257,7 @@ cdef inline Py_ssize_t picked_pitch(const Call* call) noexcept nogil:
     """Elements of a row of gathered samples: of as many outputs as a tile may have."""
     cdef const Axis* axis = &call.recipe.axes[call.recipe.leading]
     cdef Py_ssize_t outputs = call.layout.pitch // max(axis.stride if axis.start == NULL else 1, 1) + call.recipe.inner
-    return divided_up(outputs, ALIGNMENT) * ALIGNMENT
+    return padded(outputs)
 
 
 cdef inline bint gathers_once(const Recipe* recipe, bint rows_in_place) noexcept nogil:

@@ -1,6 +1,6 @@
 """Parts of windows: the states that they leave behind, joined, and finished."""
 from skpool.kernels.driver.call cimport Call, Parts, Recipe, Scratch
-from skpool.kernels.shelf cimport ALIGNMENT, divided_up
+from skpool.kernels.shelf cimport padded
 from skpool.kernels.table cimport Kernel
 
 cdef void work_on_part(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil
@@ -12,4 +12,4 @@ cdef void work_on_whole(const Call* call, Py_ssize_t item, Scratch* scratch) noe
 
 cdef inline Py_ssize_t part_bytes(const Parts* parts, const Recipe* recipe, const Kernel* kernel) noexcept nogil:
     """Of a state row that a part leaves behind."""
-    return divided_up(parts.columns * recipe.inner * kernel.planes * kernel.width, ALIGNMENT) * ALIGNMENT
+    return padded(parts.columns * recipe.inner * kernel.planes * kernel.width)
