@@ -25,6 +25,19 @@ cdef inline void copy_part(
         )
 
 
+cdef inline void leave_behind(
+    const Parts* target, const Call* call, const Lane* lane, const Fold* fold, Py_ssize_t row, Py_ssize_t first,
+    Py_ssize_t columns,
+) noexcept nogil:
+    """Copy a piece of the accumulator to where its state rows go."""
+    cdef const Recipe* recipe = call.recipe
+    cdef char* rows = target.values if lane == &recipe.value else target.counts
+    copy_part(
+        rows + row * part_bytes(&call.parts, recipe, &lane.kernel) + first * recipe.inner * lane.kernel.width,
+        call.parts.columns * recipe.inner, fold.levels[0], call.layout.pitch, columns * recipe.inner, &lane.kernel,
+    )
+
+
 cdef void work_on_part(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
     """Fold a part of an output row's rows over a piece of its columns, and leave the states behind."""
     cdef const Recipe* recipe = call.recipe
@@ -37,7 +50,6 @@ cdef void work_on_part(const Call* call, Py_ssize_t item, Scratch* scratch) noex
     cdef Py_ssize_t columns = min(parts.piece, parts.columns - first)
     cdef Py_ssize_t part = item // pieces % parts.count
     cdef Py_ssize_t i, found
-    cdef char* target
     seek(scratch, recipe, item // pieces // parts.count)
     find_rows(scratch, call, part * parts.rows, parts.rows)
     if scratch.listed == 0:
@@ -50,13 +62,7 @@ cdef void work_on_part(const Call* call, Py_ssize_t item, Scratch* scratch) noex
     )
     fold_rows(scratch, call, segments, found)
     for i in range(find_lanes(lanes, folds, scratch, recipe)):
-        target = parts.values if lanes[i] == &recipe.value else parts.counts
-        copy_part(
-            target + item // pieces * part_bytes(parts, recipe, &lanes[i].kernel)
-            + first * recipe.inner * lanes[i].kernel.width,
-            parts.columns * recipe.inner, folds[i].levels[0], call.layout.pitch, columns * recipe.inner,
-            &lanes[i].kernel,
-        )
+        leave_behind(parts, call, lanes[i], folds[i], item // pieces, first, columns)
 
 
 cdef void join_parts(
@@ -95,18 +101,11 @@ cdef void work_on_joined(const Call* call, Py_ssize_t item, Scratch* scratch) no
     cdef Py_ssize_t first = item % pieces * parts.piece
     cdef Py_ssize_t columns = min(parts.piece, parts.columns - first)
     cdef Py_ssize_t i
-    cdef char* target
     seek(scratch, recipe, item // pieces)
     find_rows(scratch, call, 0, 0)
     for i in range(find_lanes(lanes, folds, scratch, recipe)):
         join_parts(scratch, call, lanes[i], folds[i], item // pieces, first, columns)
-        target = call.joined.values if lanes[i] == &recipe.value else call.joined.counts
-        copy_part(
-            target + item // pieces * part_bytes(parts, recipe, &lanes[i].kernel)
-            + first * recipe.inner * lanes[i].kernel.width,
-            parts.columns * recipe.inner, folds[i].levels[0], call.layout.pitch, columns * recipe.inner,
-            &lanes[i].kernel,
-        )
+        leave_behind(&call.joined, call, lanes[i], folds[i], item // pieces, first, columns)
 
 
 cdef void work_on_whole(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil:
