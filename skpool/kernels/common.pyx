@@ -3,7 +3,7 @@ from libc.string cimport memcpy
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from skpool.kernels.bytes cimport skpool_second_columns_rgb
 from skpool.kernels.columns cimport parts_columns, skpool_every_second
-from skpool.kernels.pixels cimport pixel, real, signed_integer
+from skpool.kernels.pixels cimport highest_of, lowest_of, pixel, real, short_integer, word
 
 cdef extern from * nogil:
     """
@@ -26,13 +26,6 @@ cdef extern from * nogil:
     #endif
     """
     void skpool_every_second_rgb(uint8_t* out, const uint8_t* source)
-
-# Bits of a number, whatever they mean.
-ctypedef fused word:
-    uint8_t
-    uint16_t
-    uint32_t
-    uint64_t
 
 
 cdef inline word swapped(word value) noexcept nogil:
@@ -152,29 +145,22 @@ cdef void load_half_swapped(
     load_halves(row, source, columns, column_stride, inner, inner_stride, True)
 
 
-ctypedef fused short_pixel:
-    uint8_t
-    int8_t
-    uint16_t
-    int16_t
-
-
 cdef void load_widened(
     int32_t* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
-    Py_ssize_t inner_stride, short_pixel example, bint swap,
+    Py_ssize_t inner_stride, short_integer example, bint swap,
 ) noexcept nogil:
     cdef Py_ssize_t i, c
-    cdef short_pixel value
-    if lies_in_row(column_stride, inner, inner_stride, sizeof(short_pixel)) and not swap:
+    cdef short_integer value
+    if lies_in_row(column_stride, inner, inner_stride, sizeof(short_integer)) and not swap:
         for i in range(columns * inner):
-            memcpy(&value, source + i * sizeof(short_pixel), sizeof(short_pixel))
+            memcpy(&value, source + i * sizeof(short_integer), sizeof(short_integer))
             row[i] = value
         return
     for i in range(columns):
         for c in range(inner):
-            memcpy(&value, source + i * column_stride + c * inner_stride, sizeof(short_pixel))
-            if swap and sizeof(short_pixel) == 2:
-                value = <short_pixel> swapped(<uint16_t> value)
+            memcpy(&value, source + i * column_stride + c * inner_stride, sizeof(short_integer))
+            if swap and sizeof(short_integer) == 2:
+                value = <short_integer> swapped(<uint16_t> value)
             row[i * inner + c] = value
 
 
@@ -401,12 +387,8 @@ cdef void narrow(pixel* out, const widest* source, Py_ssize_t n, const pixel* fi
         for i in range(n):
             out[i] = <pixel> source[i]
     else:
-        if pixel in signed_integer:
-            highest = <pixel> ((<uint64_t> 1 << (8 * sizeof(pixel) - 1)) - 1)
-            lowest = <pixel> (-highest - 1)
-        else:
-            highest = <pixel> -1
-            lowest = 0
+        highest = highest_of(<pixel> 0)
+        lowest = lowest_of(<pixel> 0)
         if widest is double:
             bottom = <double> lowest
             # Up to 32 bits both bounds are exact. The bounds of 64 bits round to powers of two: the highest

@@ -11,13 +11,12 @@ from skpool.kernels.bytes cimport SKPOOL_HAS_RGB, SKPOOL_LARGEST, SKPOOL_SMALLES
 from skpool.kernels.columns cimport (
     COLUMNS_WIDTH, parts_columns, skpool_even_columns, skpool_odd_columns, skpool_order, skpool_take_columns,
 )
-from skpool.kernels.pixels cimport pixel, real, signed_integer, two_bytes
+from skpool.kernels.pixels cimport highest_of, lowest_of, pixel, real, two_bytes
 from skpool.kernels.table cimport (
     Kernel, Parameters, empty_kernel, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
 
 cdef extern from "<math.h>" nogil:
-    const float INFINITY
     const float NAN
     bint isunordered(double a, double b)                   # a macro: its arguments keep their type
 
@@ -92,16 +91,7 @@ cdef inline pixel pick_of_eight(
 
 cdef inline pixel neutral(const extremum* which, pixel example) noexcept nogil:
     """The value that never wins."""
-    cdef pixel highest
-    if pixel in real:
-        highest = INFINITY
-        return -highest if extremum is Largest else highest
-    elif pixel in signed_integer:
-        highest = <pixel> ((<uint64_t> 1 << (8 * sizeof(pixel) - 1)) - 1)
-        return <pixel> (-highest - 1) if extremum is Largest else highest
-    else:
-        highest = <pixel> -1
-        return 0 if extremum is Largest else highest
+    return lowest_of(example) if extremum is Largest else highest_of(example)
 
 
 cdef void gather(

@@ -11,6 +11,7 @@ out, so that the time for an output grows with the height of the window.
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
+from skpool.kernels.pixels cimport short_integer
 from skpool.kernels.ranks cimport mix, mix_each, to_even
 from skpool.kernels.shelf cimport padded
 from skpool.kernels.table cimport Order, Parameters, Slide
@@ -128,12 +129,6 @@ ctypedef fused byte:
     int8_t
 
 ctypedef fused short_number:
-    uint16_t
-    int16_t
-
-ctypedef fused small:
-    uint8_t
-    int8_t
     uint16_t
     int16_t
 
@@ -298,12 +293,12 @@ cdef void find_values(
 
 
 cdef inline void finish(
-    result* out, const small* low, const small* high, const int32_t* counts, Py_ssize_t n, const Order* order,
-    Py_ssize_t taps,
+    result* out, const short_integer* low, const short_integer* high, const int32_t* counts, Py_ssize_t n,
+    const Order* order, Py_ssize_t taps,
 ) noexcept nogil:
     """Results between two samples of each output; `counts` is NULL where all samples count."""
     if result is not double:
-        to_even(<small*> out, low, high, n)
+        to_even(<short_integer*> out, low, high, n)
     elif counts == NULL:
         mix(out, low, high, order.weight[taps], n, False)
     else:

@@ -17,13 +17,12 @@ registers: it is looked for 16 pixels at a time, which costs little where there 
 """
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cython.parallel cimport prange
-from libc.math cimport INFINITY
 from libc.stdint cimport (
     int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t,
 )
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
-from skpool.kernels.pixels cimport pixel, real, signed_integer
+from skpool.kernels.pixels cimport highest_of, integer, lowest_of, pixel, real, signed_integer, word
 from skpool.kernels.shelf cimport divided_up
 from skpool.kernels.table cimport Kernel, Parameters, blank_t, convert_t, finish_t, load_t
 
@@ -71,16 +70,6 @@ cdef enum Outcome:
     DONE = 0
     OUTSIDE = 1             # some label has no place in the table
     NO_MEMORY = 2
-
-ctypedef fused label:
-    uint8_t
-    int8_t
-    uint16_t
-    int16_t
-    uint32_t
-    int32_t
-    uint64_t
-    int64_t
 
 
 # --- arrays
@@ -191,7 +180,7 @@ ctypedef void (*key_t)(uint64_t* keys, const void* labels, Py_ssize_t n) noexcep
 
 
 cdef bint index_labels(
-    int32_t* index, const label* labels, Py_ssize_t n, uint64_t low, uint64_t size,
+    int32_t* index, const integer* labels, Py_ssize_t n, uint64_t low, uint64_t size,
 ) noexcept nogil:
     """Places from `low` on, or `size`, a power of two, for labels outside; true if there are any.
 
@@ -200,7 +189,7 @@ cdef bint index_labels(
     cdef uint64_t wide_bits = 0, wide
     cdef uint32_t bits = 0, narrow, base = <uint32_t> low, limit = <uint32_t> size
     cdef Py_ssize_t i
-    if sizeof(label) == 8:
+    if sizeof(integer) == 8:
         for i in range(n):
             wide = <uint64_t> labels[i] - low
             wide_bits |= wide
@@ -224,9 +213,9 @@ cdef bint index_labels(
         return True
 
 
-cdef void widen_extremes(label* extremes, const label* labels, Py_ssize_t n) noexcept nogil:
+cdef void widen_extremes(integer* extremes, const integer* labels, Py_ssize_t n) noexcept nogil:
     """The lowest and the highest label."""
-    cdef label low = extremes[0], high = extremes[1]
+    cdef integer low = extremes[0], high = extremes[1]
     cdef Py_ssize_t i
     for i in range(n):
         low = labels[i] if labels[i] < low else low
@@ -235,7 +224,7 @@ cdef void widen_extremes(label* extremes, const label* labels, Py_ssize_t n) noe
     extremes[1] = high
 
 
-cdef void make_keys(uint64_t* keys, const label* labels, Py_ssize_t n) noexcept nogil:
+cdef void make_keys(uint64_t* keys, const integer* labels, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         keys[i] = <uint64_t> labels[i]
@@ -424,16 +413,7 @@ cdef struct Collector:
 
 cdef inline pixel neutral(const extremum* group, pixel example) noexcept nogil:
     """The value that never wins."""
-    cdef pixel highest
-    if pixel in real:
-        highest = <pixel> INFINITY
-        return -highest if extremum in largest else highest
-    elif pixel in signed_integer:
-        highest = <pixel> ((<uint64_t> 1 << (8 * sizeof(pixel) - 1)) - 1)
-        return <pixel> (-highest - 1) if extremum in largest else highest
-    else:
-        highest = <pixel> -1
-        return 0 if extremum in largest else highest
+    return lowest_of(example) if extremum in largest else highest_of(example)
 
 
 cdef inline pixel pick(const extremum* group, pixel a, pixel b) noexcept nogil:
@@ -1016,12 +996,6 @@ cdef listed(Slots* found):
         free(found.keys)
 
 
-ctypedef fused word:
-    uint8_t
-    uint16_t
-    uint32_t
-    uint64_t
-
 ctypedef void (*paint_t)(
     void* out, const void* values, const int32_t* index, Py_ssize_t n, Py_ssize_t channels,
 ) noexcept nogil
@@ -1318,10 +1292,10 @@ cdef size_t kept(Collector collector) except 0:
     return <size_t> copy
 
 
-cdef void add_label(dict functions, str dtype, const label* example):
-    functions["index", dtype] = <size_t> index_labels[label]
-    functions["range", dtype] = <size_t> widen_extremes[label]
-    functions["key", dtype] = <size_t> make_keys[label]
+cdef void add_label(dict functions, str dtype, const integer* example):
+    functions["index", dtype] = <size_t> index_labels[integer]
+    functions["range", dtype] = <size_t> widen_extremes[integer]
+    functions["key", dtype] = <size_t> make_keys[integer]
 
 
 cdef void add_pixel(dict functions, str dtype, const pixel* example):

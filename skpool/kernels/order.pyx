@@ -11,8 +11,8 @@ become the largest integer too, and a count tells how many are left.
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from skpool.kernels.pixels cimport real
-from skpool.kernels.ranks cimport bits_of, largest, mix, mix_each, ordered, to_even, value_of
+from skpool.kernels.pixels cimport highest_of, integer, real, signed_integer
+from skpool.kernels.ranks cimport bits_of, mix, mix_each, to_even, value_of
 from skpool.kernels.shelf cimport ALIGNMENT, divided_up, padded
 from skpool.kernels.table cimport MOST_IN_NETWORK, Order, Parameters, Steps, program_t, sorted_t
 
@@ -71,9 +71,9 @@ cdef void keys_of_doubles(int64_t* row, Py_ssize_t n) noexcept nogil:
 
 # --- sorting
 
-cdef void exchange(ordered* low, ordered* high, const ordered* a, const ordered* b, Py_ssize_t n) noexcept nogil:
+cdef void exchange(integer* low, integer* high, const integer* a, const integer* b, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    cdef ordered x, y
+    cdef integer x, y
     for i in range(n):
         x = a[i]
         y = b[i]
@@ -81,25 +81,25 @@ cdef void exchange(ordered* low, ordered* high, const ordered* a, const ordered*
         high[i] = y if x < y else x
 
 
-cdef void lower(ordered* low, const ordered* a, const ordered* b, Py_ssize_t n) noexcept nogil:
+cdef void lower(integer* low, const integer* a, const integer* b, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    cdef ordered x, y
+    cdef integer x, y
     for i in range(n):
         x = a[i]
         y = b[i]
         low[i] = x if x < y else y
 
 
-cdef void higher(ordered* high, const ordered* a, const ordered* b, Py_ssize_t n) noexcept nogil:
+cdef void higher(integer* high, const integer* a, const integer* b, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    cdef ordered x, y
+    cdef integer x, y
     for i in range(n):
         x = a[i]
         y = b[i]
         high[i] = x if x > y else y
 
 
-cdef inline void take_steps(const Steps* steps, ordered** rows, Py_ssize_t n) noexcept nogil:
+cdef inline void take_steps(const Steps* steps, integer** rows, Py_ssize_t n) noexcept nogil:
     """Run a program on rows: registers, then inputs."""
     if steps.compiled != NULL:
         (<program_t> steps.compiled)(<void**> rows, n)
@@ -116,24 +116,24 @@ cdef inline void take_steps(const Steps* steps, ordered** rows, Py_ssize_t n) no
         step = step + 4
 
 
-cdef inline uint64_t digit_of(ordered sample, int place) noexcept nogil:
+cdef inline uint64_t digit_of(integer sample, int place) noexcept nogil:
     cdef uint64_t digit = (<uint64_t> sample >> (8 * place)) & 255
-    if ordered is int8_t or ordered is int16_t or ordered is int32_t or ordered is int64_t:
-        if place == <int> sizeof(ordered) - 1:
+    if integer in signed_integer:
+        if place == <int> sizeof(integer) - 1:
             digit = digit ^ 128
     return digit
 
 
-cdef void sort_by_digits(ordered* samples, ordered* other, Py_ssize_t n) noexcept nogil:
+cdef void sort_by_digits(integer* samples, integer* other, Py_ssize_t n) noexcept nogil:
     """From the lowest digit on; places that all samples have in common are passed over."""
     cdef Py_ssize_t starts[256]
     cdef Py_ssize_t i, d, start, size
     cdef int place
     cdef uint64_t digit
-    cdef ordered* source = samples
-    cdef ordered* target = other
-    cdef ordered* swap
-    for place in range(<int> sizeof(ordered)):
+    cdef integer* source = samples
+    cdef integer* target = other
+    cdef integer* swap
+    for place in range(<int> sizeof(integer)):
         memset(starts, 0, 256 * sizeof(Py_ssize_t))
         for i in range(n):
             starts[digit_of(source[i], place)] += 1
@@ -152,16 +152,16 @@ cdef void sort_by_digits(ordered* samples, ordered* other, Py_ssize_t n) noexcep
         source = target
         target = swap
     if source != samples:
-        memcpy(samples, source, n * sizeof(ordered))
+        memcpy(samples, source, n * sizeof(integer))
 
 
 # --- which samples count
 
-cdef void take(ordered* row, const ordered* source, const uint8_t* valid, Py_ssize_t n) noexcept nogil:
+cdef void take(integer* row, const integer* source, const uint8_t* valid, Py_ssize_t n) noexcept nogil:
     """A row of samples, the largest integer where they do not count."""
     cdef Py_ssize_t i
-    cdef ordered absent = largest(<ordered> 0)
-    cdef ordered sample
+    cdef integer absent = highest_of(<integer> 0)
+    cdef integer sample
     for i in range(n):
         sample = source[i]
         row[i] = sample if valid[i] else absent
@@ -177,10 +177,10 @@ cdef void count_valid(int32_t* counts, const uint8_t* valid, Py_ssize_t n) noexc
             counts[i] = counts[i] + valid[i]
 
 
-cdef void count_present(int32_t* counts, const ordered* row, Py_ssize_t n) noexcept nogil:
+cdef void count_present(int32_t* counts, const integer* row, Py_ssize_t n) noexcept nogil:
     """Those that are not the largest integer: NaN among keys."""
     cdef Py_ssize_t i
-    cdef ordered absent = largest(<ordered> 0)
+    cdef integer absent = highest_of(<integer> 0)
     for i in range(n):
         counts[i] = counts[i] + (row[i] != absent)
 
@@ -241,7 +241,7 @@ cdef Py_ssize_t lay_out(
 
 
 cdef inline void fill(
-    const ordered** inputs, const Desk* desk, const ordered** samples, const uint8_t** valid, Py_ssize_t taps,
+    const integer** inputs, const Desk* desk, const integer** samples, const uint8_t** valid, Py_ssize_t taps,
     Py_ssize_t first, Py_ssize_t n, const Order* order, bint counted,
 ) noexcept nogil:
     """The rows to be sorted, each as it lies if all of it counts, and how many samples of each element count."""
@@ -258,8 +258,8 @@ cdef inline void fill(
         own = NULL
         if valid != NULL and valid[t] != NULL:
             own = valid[t] + first
-            take(<ordered*> desk.filled + r * desk.wide, inputs[r], own, reach)
-            inputs[r] = <const ordered*> desk.filled + r * desk.wide
+            take(<integer*> desk.filled + r * desk.wide, inputs[r], own, reach)
+            inputs[r] = <const integer*> desk.filled + r * desk.wide
         if order.omits:
             count_present(counts, inputs[r], reach)
         elif counted:
@@ -277,29 +277,29 @@ cdef inline void report(double* reported, const int32_t* counts, Py_ssize_t n) n
 
 
 cdef inline void sort_piece(
-    const ordered** ranked, const Desk* desk, const ordered** inputs, Py_ssize_t taps, Py_ssize_t n,
-    const Order* order, const Steps* steps, ordered* result,
+    const integer** ranked, const Desk* desk, const integer** inputs, Py_ssize_t taps, Py_ssize_t n,
+    const Order* order, const Steps* steps, integer* result,
 ) noexcept nogil:
     """Sort the samples of each element: where the row of each rank is; at `result`, if given, the only one wanted."""
     cdef int16_t rank
-    cdef ordered* rows[2 * MOST_IN_NETWORK + 64]
+    cdef integer* rows[2 * MOST_IN_NETWORK + 64]
     cdef Py_ssize_t r, c
     if order.shares:
         for r in range(order.down.registers):
-            rows[r] = <ordered*> desk.column_registers + r * desk.wide
+            rows[r] = <integer*> desk.column_registers + r * desk.wide
         for r in range(order.rows):
-            rows[order.down.registers + r] = <ordered*> inputs[r]
+            rows[order.down.registers + r] = <integer*> inputs[r]
         take_steps(&order.down, rows, n + (order.columns - 1) * order.shift)
         for r in range(order.rows):
             ranked[r] = rows[order.down.ranks[r]]
         for r in range(order.rows):
             for c in range(order.columns):
-                rows[steps.registers + r * order.columns + c] = <ordered*> ranked[r] + c * order.shift
+                rows[steps.registers + r * order.columns + c] = <integer*> ranked[r] + c * order.shift
     else:
         for r in range(taps):
-            rows[steps.registers + r] = <ordered*> inputs[r]
+            rows[steps.registers + r] = <integer*> inputs[r]
     for r in range(steps.registers):
-        rows[r] = <ordered*> desk.registers + r * desk.pitch
+        rows[r] = <integer*> desk.registers + r * desk.pitch
     rank = steps.ranks[order.low[taps]] if result != NULL else 0
     if result != NULL and rank < steps.registers:
         rows[rank] = result
@@ -309,18 +309,18 @@ cdef inline void sort_piece(
 
 
 cdef void sort(
-    char* out, double* counts, const ordered** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    char* out, double* counts, const integer** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
     void* room, const Parameters* parameters,
 ) noexcept nogil:
     """Sort the samples of each window, many windows at once, and finish them."""
     cdef const Order* order = &parameters.order
     cdef sorted_t finish = <sorted_t> order.finish
-    cdef const ordered* inputs[MOST_IN_NETWORK]
-    cdef const ordered* ranked[MOST_IN_NETWORK]
+    cdef const integer* inputs[MOST_IN_NETWORK]
+    cdef const integer* ranked[MOST_IN_NETWORK]
     cdef Desk desk
     cdef Py_ssize_t first = 0, m
     cdef bint whole = True
-    lay_out(&desk, <char*> room, order, taps, n, sizeof(ordered))
+    lay_out(&desk, <char*> room, order, taps, n, sizeof(integer))
     while first < n:
         m = min(desk.pitch, n - first)
         fill(inputs, &desk, samples, valid, taps, first, m, order, counts != NULL)
@@ -329,14 +329,14 @@ cdef void sort(
             report(counts + first, desk.counts, m)
         sort_piece(
             ranked, &desk, inputs, taps, m, order, &order.whole if whole else &order.any_count,
-            <ordered*> out + first if whole and order.chooses else NULL,
+            <integer*> out + first if whole and order.chooses else NULL,
         )
         finish(out + first * order.width, <const void**> ranked, taps, NULL if whole else desk.counts, m, parameters)
         first = first + m
 
 
 cdef void sort_beside(
-    char* out, const ordered** lines, Py_ssize_t n, void* room, const Parameters* parameters,
+    char* out, const integer** lines, Py_ssize_t n, void* room, const Parameters* parameters,
 ) noexcept nogil:
     """As `sort`, windows side by side."""
     cdef const Order* order = &parameters.order
@@ -345,18 +345,18 @@ cdef void sort_beside(
     cdef Py_ssize_t taps = order.rows * order.columns, first = 0, m, r
     cdef Py_ssize_t registers = 1 if order.beside_decides else steps.registers
     cdef Py_ssize_t piece = n
-    cdef ordered* rows[MOST_BESIDE]
-    cdef const ordered* ranked[MOST_BESIDE]
+    cdef integer* rows[MOST_BESIDE]
+    cdef const integer* ranked[MOST_BESIDE]
     if not order.beside_decides:                           # whole vectors, or all that follow lie across cache lines
-        piece = ROOM // (registers + 1) // ALIGNMENT * ALIGNMENT // sizeof(ordered)
+        piece = ROOM // (registers + 1) // ALIGNMENT * ALIGNMENT // sizeof(integer)
     while first < n:
         m = min(piece, n - first)
         for r in range(order.rows):
-            rows[registers + r] = <ordered*> lines[r] + first * order.columns
+            rows[registers + r] = <integer*> lines[r] + first * order.columns
         for r in range(registers):
-            rows[r] = <ordered*> room + r * piece
+            rows[r] = <integer*> room + r * piece
         if order.beside_decides or order.chooses:          # a sample is the result
-            rows[steps.ranks[order.low[taps]] if order.chooses else 0] = <ordered*> out + first
+            rows[steps.ranks[order.low[taps]] if order.chooses else 0] = <integer*> out + first
         (<program_t> steps.compiled)(<void**> rows, m)
         if not order.beside_decides:
             for r in range(taps):
@@ -366,15 +366,15 @@ cdef void sort_beside(
 
 
 cdef void sort_each(
-    char* out, double* counts, const ordered** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    char* out, double* counts, const integer** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
     void* room, const Parameters* parameters,
 ) noexcept nogil:
     """As `sort`, each window by itself: for those of many samples."""
     cdef const Order* order = &parameters.order
     cdef sorted_t finish = <sorted_t> order.finish
-    cdef const ordered** ranked = <const ordered**> room
-    cdef ordered* own = <ordered*> (ranked + taps)
-    cdef ordered absent = largest(<ordered> 0)
+    cdef const integer** ranked = <const integer**> room
+    cdef integer* own = <integer*> (ranked + taps)
+    cdef integer absent = highest_of(<integer> 0)
     cdef Py_ssize_t i, t
     cdef int32_t count
     for t in range(taps):
@@ -399,19 +399,19 @@ cdef void sort_each(
 # --- what is made of sorted samples
 
 cdef void pick(
-    ordered* chosen, const ordered** ranked, const int32_t* ranks, Py_ssize_t taps, const int32_t* counts,
+    integer* chosen, const integer** ranked, const int32_t* ranks, Py_ssize_t taps, const int32_t* counts,
     Py_ssize_t first, Py_ssize_t n, int32_t least, int32_t most,
 ) noexcept nogil:
     """The samples of a run of elements, each at the rank that a table gives for its count, from `least` to `most`."""
-    cdef const ordered* row
-    cdef ordered sample
+    cdef const integer* row
+    cdef integer sample
     cdef Py_ssize_t i
     cdef int32_t count
     if taps > FEW:
         for i in range(n):
             chosen[i] = ranked[ranks[max(counts[i], <int32_t> 1)]][first + i]
         return
-    memcpy(chosen, ranked[ranks[least]] + first, n * sizeof(ordered))
+    memcpy(chosen, ranked[ranks[least]] + first, n * sizeof(integer))
     for count in range(least + 1, most + 1):
         row = ranked[ranks[count]] + first
         if ranks[count] != ranks[count - 1]:
@@ -430,23 +430,23 @@ cdef inline void find_range(const int32_t* counts, Py_ssize_t n, int32_t* least,
     most[0] = high
 
 
-cdef inline void spoil(real* out, const ordered* last, Py_ssize_t n) noexcept nogil:
+cdef inline void spoil(real* out, const integer* last, Py_ssize_t n) noexcept nogil:
     """NaN where the largest of the keys is."""
     cdef Py_ssize_t i
-    cdef ordered absent = largest(<ordered> 0)
+    cdef integer absent = highest_of(<integer> 0)
     cdef real nan = <real> value_of(absent, True)
     for i in range(n):
         out[i] = nan if last[i] == absent else out[i]
 
 
 cdef void quantile(
-    real* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    real* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     cdef const Order* order = &parameters.order
-    cdef ordered low[PICKED]
-    cdef ordered high[PICKED]
-    cdef ordered last[PICKED]
+    cdef integer low[PICKED]
+    cdef integer high[PICKED]
+    cdef integer last[PICKED]
     cdef int32_t least, most
     cdef Py_ssize_t first, m
     if counts == NULL:
@@ -462,39 +462,39 @@ cdef void quantile(
         pick(low, ranked, order.low, taps, counts + first, first, m, least, most)
         pick(high, ranked, order.high, taps, counts + first, first, m, least, most)
         if order.halves and order.keyed:
-            mix(out + first, <const ordered*> low, <const ordered*> high, 0.5, m, True)
+            mix(out + first, <const integer*> low, <const integer*> high, 0.5, m, True)
         elif order.halves:
-            mix(out + first, <const ordered*> low, <const ordered*> high, 0.5, m, False)
+            mix(out + first, <const integer*> low, <const integer*> high, 0.5, m, False)
         elif order.keyed:
-            mix_each(out + first, <const ordered*> low, <const ordered*> high, order.weight, counts + first, m, True)
+            mix_each(out + first, <const integer*> low, <const integer*> high, order.weight, counts + first, m, True)
         else:
-            mix_each(out + first, <const ordered*> low, <const ordered*> high, order.weight, counts + first, m, False)
+            mix_each(out + first, <const integer*> low, <const integer*> high, order.weight, counts + first, m, False)
         if order.keyed and not order.omits:
             pick(last, ranked, order.last, taps, counts + first, first, m, least, most)
-            spoil(out + first, <const ordered*> last, m)
+            spoil(out + first, <const integer*> last, m)
 
 
-cdef inline void to_floats(ordered* out, const ordered* keys, const ordered* last, Py_ssize_t n) noexcept nogil:
+cdef inline void to_floats(integer* out, const integer* keys, const integer* last, Py_ssize_t n) noexcept nogil:
     """The bits of the floats that keys stand for; NaN where the largest key is."""
     cdef Py_ssize_t i
-    cdef ordered absent = largest(<ordered> 0)
-    cdef ordered bits
+    cdef integer absent = highest_of(<integer> 0)
+    cdef integer bits
     for i in range(n):
         bits = bits_of(keys[i], True)
         out[i] = absent if last[i] == absent else bits
 
 
 cdef void whole_quantile(
-    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    integer* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """A quantile that is one of the samples, or halfway between two integers."""
     cdef const Order* order = &parameters.order
-    cdef ordered low[PICKED]
-    cdef ordered high[PICKED]
-    cdef ordered last[PICKED]
-    cdef const ordered* lower_row
-    cdef const ordered* higher_row
+    cdef integer low[PICKED]
+    cdef integer high[PICKED]
+    cdef integer last[PICKED]
+    cdef const integer* lower_row
+    cdef const integer* higher_row
     cdef int32_t least, most
     cdef Py_ssize_t first, m
     if counts == NULL:
@@ -505,7 +505,7 @@ cdef void whole_quantile(
         elif lower_row == out:
             return
         elif lower_row == higher_row:
-            memcpy(out, lower_row, n * sizeof(ordered))
+            memcpy(out, lower_row, n * sizeof(integer))
         else:
             to_even(out, lower_row, higher_row, n)
         return
@@ -515,14 +515,14 @@ cdef void whole_quantile(
         pick(low, ranked, order.low, taps, counts + first, first, m, least, most)
         if order.keyed:
             pick(last, ranked, order.low if order.omits else order.last, taps, counts + first, first, m, least, most)
-            to_floats(out + first, <const ordered*> low, <const ordered*> last, m)
+            to_floats(out + first, <const integer*> low, <const integer*> last, m)
         else:
             pick(high, ranked, order.high, taps, counts + first, first, m, least, most)
-            to_even(out + first, <const ordered*> low, <const ordered*> high, m)
+            to_even(out + first, <const integer*> low, <const integer*> high, m)
 
 
 cdef inline void add_weighted(
-    double* total, const ordered* row, double weight, Py_ssize_t n, const bint keyed,
+    double* total, const integer* row, double weight, Py_ssize_t n, const bint keyed,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -530,12 +530,12 @@ cdef inline void add_weighted(
 
 
 cdef void mean_between(
-    double* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    double* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """The mean of the samples from one rank to before another."""
     cdef const Order* order = &parameters.order
-    cdef ordered absent = largest(<ordered> 0)
+    cdef integer absent = highest_of(<integer> 0)
     cdef double total
     cdef Py_ssize_t i, rank
     cdef int32_t count
@@ -564,12 +564,12 @@ cdef void mean_between(
 
 
 cdef void weighted_ranks(
-    double* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    double* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """The sum of the highest samples by the weights of their ranks, from the highest down."""
     cdef const Order* order = &parameters.order
-    cdef ordered absent = largest(<ordered> 0)
+    cdef integer absent = highest_of(<integer> 0)
     cdef double total
     cdef Py_ssize_t i, rank
     cdef int32_t count
@@ -595,7 +595,7 @@ cdef void weighted_ranks(
 
 
 cdef inline void longest_run(
-    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    integer* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Order* order, const bint partial, const bint apart, const bint last_of_ties,
 ) noexcept nogil:
     """The value that most samples have: the longest run of equal ones.
@@ -603,18 +603,18 @@ cdef inline void longest_run(
     Lengths have the type of the samples, since loops of one width vectorise best. The last three arguments are
     constants of every call. A run of the background counts no samples if it is set `apart`.
     """
-    cdef ordered background = 0
-    cdef ordered best[LANES]
-    cdef ordered run[LANES]
-    cdef ordered longest[LANES]
-    cdef ordered present[LANES]
-    cdef ordered sample, length
-    cdef const ordered* row
-    cdef const ordered* before
+    cdef integer background = 0
+    cdef integer best[LANES]
+    cdef integer run[LANES]
+    cdef integer longest[LANES]
+    cdef integer present[LANES]
+    cdef integer sample, length
+    cdef const integer* row
+    cdef const integer* before
     cdef Py_ssize_t i, first, m
-    cdef ordered t
+    cdef integer t
     if apart:
-        memcpy(&background, order.value, sizeof(ordered))
+        memcpy(&background, order.value, sizeof(integer))
     for first in range(0, n, 64):
         m = min(<Py_ssize_t> LANES, n - first)
         row = ranked[0] + first
@@ -625,13 +625,13 @@ cdef inline void longest_run(
             if apart:
                 longest[i] = 0 if row[i] == background else 1
             if partial:
-                present[i] = <ordered> counts[first + i]
-        for t in range(1, <ordered> taps):
+                present[i] = <integer> counts[first + i]
+        for t in range(1, <integer> taps):
             before = row
             row = ranked[t] + first
             for i in range(m):
                 sample = row[i]
-                length = <ordered> (run[i] + 1)
+                length = <integer> (run[i] + 1)
                 length = length if sample == before[i] else 1
                 run[i] = length
                 if partial:
@@ -643,19 +643,19 @@ cdef inline void longest_run(
                 else:
                     best[i] = sample if length > longest[i] else best[i]
                 longest[i] = length if length > longest[i] else longest[i]
-        memcpy(out + first, best, m * sizeof(ordered))
+        memcpy(out + first, best, m * sizeof(integer))
 
 
 cdef inline void mode_of_many(
-    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    integer* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Order* order, const bint last_of_ties,
 ) noexcept nogil:
     """As `longest_run`, element by element."""
-    cdef ordered background = 0
-    cdef ordered best, sample
+    cdef integer background = 0
+    cdef integer best, sample
     cdef Py_ssize_t i, t, count, run, longest
     if order.has_value:
-        memcpy(&background, order.value, sizeof(ordered))
+        memcpy(&background, order.value, sizeof(integer))
     for i in range(n):
         count = counts[i] if counts != NULL else taps
         best = ranked[0][i]
@@ -672,11 +672,11 @@ cdef inline void mode_of_many(
 
 
 cdef inline void mode_by(
-    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    integer* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters, const bint last_of_ties,
 ) noexcept nogil:
     cdef const Order* order = &parameters.order
-    cdef ordered absent = largest(<ordered> 0)
+    cdef integer absent = highest_of(<integer> 0)
     cdef Py_ssize_t i, t
     if taps >= SHORT:
         mode_of_many(out, ranked, taps, counts, n, order, last_of_ties)
@@ -691,7 +691,7 @@ cdef inline void mode_by(
     if not order.keyed:
         return
     if counts == NULL:
-        to_floats(out, <const ordered*> out, ranked[taps - 1], n)
+        to_floats(out, <const integer*> out, ranked[taps - 1], n)
         return
     for i in range(n):
         t = max(counts[i], <int32_t> 1) - 1
@@ -699,7 +699,7 @@ cdef inline void mode_by(
 
 
 cdef void mode(
-    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    integer* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """The most frequent value, of several the smallest."""
@@ -707,7 +707,7 @@ cdef void mode(
 
 
 cdef void last_mode(
-    ordered* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    integer* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """The most frequent value, of several the largest."""
@@ -715,12 +715,12 @@ cdef void last_mode(
 
 
 cdef void distinct(
-    int64_t* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    int64_t* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     cdef int32_t found[LANES]
-    cdef const ordered* row
-    cdef const ordered* before
+    cdef const integer* row
+    cdef const integer* before
     cdef Py_ssize_t i, first, m
     cdef int32_t t
     for first in range(0, n, 64):
@@ -742,7 +742,7 @@ cdef void distinct(
 
 
 cdef void entropy(
-    double* out, const ordered** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    double* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     """log n - sum c log c / n over runs of c equal samples, by a table of c log c."""
@@ -767,19 +767,19 @@ cdef void entropy(
 # --- the most frequent value, of several the one that comes first: nothing is sorted
 
 cdef void first_by_pairs(
-    ordered* out, const ordered** samples, Py_ssize_t taps, Py_ssize_t n, const Order* order,
+    integer* out, const integer** samples, Py_ssize_t taps, Py_ssize_t n, const Order* order,
 ) noexcept nogil:
     """Count the samples that each equals."""
-    cdef ordered equal[LANES]
-    cdef ordered most[LANES]
-    cdef ordered best[LANES]
-    cdef ordered background = 0
-    cdef ordered sample
-    cdef const ordered* row
-    cdef const ordered* other
+    cdef integer equal[LANES]
+    cdef integer most[LANES]
+    cdef integer best[LANES]
+    cdef integer background = 0
+    cdef integer sample
+    cdef const integer* row
+    cdef const integer* other
     cdef Py_ssize_t first, i, t, u, m
     if order.has_value:
-        memcpy(&background, order.value, sizeof(ordered))
+        memcpy(&background, order.value, sizeof(integer))
     for first in range(0, n, 64):
         m = min(<Py_ssize_t> LANES, n - first)
         for i in range(m):
@@ -792,7 +792,7 @@ cdef void first_by_pairs(
             for u in range(taps):
                 other = samples[u] + first
                 for i in range(m):
-                    equal[i] = <ordered> (equal[i] + (other[i] == row[i]))
+                    equal[i] = <integer> (equal[i] + (other[i] == row[i]))
             if order.has_value:
                 for i in range(m):
                     equal[i] = 0 if row[i] == background else equal[i]
@@ -800,20 +800,20 @@ cdef void first_by_pairs(
                 sample = row[i]
                 best[i] = sample if equal[i] > most[i] else best[i]
                 most[i] = equal[i] if equal[i] > most[i] else most[i]
-        memcpy(out + first, best, m * sizeof(ordered))
+        memcpy(out + first, best, m * sizeof(integer))
 
 
-cdef inline ordered first_of(
-    const ordered** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t i, ordered* ranked, ordered* other,
+cdef inline integer first_of(
+    const integer** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t i, integer* ranked, integer* other,
     Py_ssize_t* count, const Order* order,
 ) noexcept nogil:
     """The first of the samples of one element whose value is as frequent as any."""
     cdef Py_ssize_t t, n = 0, run = 0, longest = 0, start, stop, middle
-    cdef ordered background = 0
-    cdef ordered absent = largest(<ordered> 0)
-    cdef ordered sample
+    cdef integer background = 0
+    cdef integer absent = highest_of(<integer> 0)
+    cdef integer sample
     if order.has_value:
-        memcpy(&background, order.value, sizeof(ordered))
+        memcpy(&background, order.value, sizeof(integer))
     for t in range(taps):
         if valid != NULL and valid[t] != NULL and not valid[t][i]:
             continue
@@ -853,12 +853,12 @@ cdef inline ordered first_of(
 
 
 cdef void first_mode(
-    ordered* out, double* counts, const ordered** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    integer* out, double* counts, const integer** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
     void* room, const Parameters* parameters,
 ) noexcept nogil:
     """The most frequent value, of several the one whose sample comes first."""
     cdef const Order* order = &parameters.order
-    cdef ordered* ranked = <ordered*> room
+    cdef integer* ranked = <integer*> room
     cdef Py_ssize_t i, count
     if counts == NULL and taps <= FEW and not order.keyed:
         first_by_pairs(out, samples, taps, n, order)
@@ -873,22 +873,22 @@ cdef void first_mode(
 
 # --- the tables
 
-cdef void add_floats(dict finishes, str dtype, str result, const ordered* example, const real* number):
-    finishes["sorted", "quantile", dtype, result] = <size_t> quantile[real, ordered]
+cdef void add_floats(dict finishes, str dtype, str result, const integer* example, const real* number):
+    finishes["sorted", "quantile", dtype, result] = <size_t> quantile[real, integer]
 
 
-cdef void add(dict finishes, str dtype, const ordered* example):
-    finishes["lanes", "sort", dtype] = <size_t> sort[ordered]
-    finishes["beside", dtype] = <size_t> sort_beside[ordered]
-    finishes["lanes", "sort each", dtype] = <size_t> sort_each[ordered]
-    finishes["lanes", "first mode", dtype] = <size_t> first_mode[ordered]
-    finishes["sorted", "quantile", dtype, "same"] = <size_t> whole_quantile[ordered]
-    finishes["sorted", "mean", dtype, "float64"] = <size_t> mean_between[ordered]
-    finishes["sorted", "weights", dtype, "float64"] = <size_t> weighted_ranks[ordered]
-    finishes["sorted", "mode", dtype, "same"] = <size_t> mode[ordered]
-    finishes["sorted", "last mode", dtype, "same"] = <size_t> last_mode[ordered]
-    finishes["sorted", "nunique", dtype, "int64"] = <size_t> distinct[ordered]
-    finishes["sorted", "entropy", dtype, "float64"] = <size_t> entropy[ordered]
+cdef void add(dict finishes, str dtype, const integer* example):
+    finishes["lanes", "sort", dtype] = <size_t> sort[integer]
+    finishes["beside", dtype] = <size_t> sort_beside[integer]
+    finishes["lanes", "sort each", dtype] = <size_t> sort_each[integer]
+    finishes["lanes", "first mode", dtype] = <size_t> first_mode[integer]
+    finishes["sorted", "quantile", dtype, "same"] = <size_t> whole_quantile[integer]
+    finishes["sorted", "mean", dtype, "float64"] = <size_t> mean_between[integer]
+    finishes["sorted", "weights", dtype, "float64"] = <size_t> weighted_ranks[integer]
+    finishes["sorted", "mode", dtype, "same"] = <size_t> mode[integer]
+    finishes["sorted", "last mode", dtype, "same"] = <size_t> last_mode[integer]
+    finishes["sorted", "nunique", dtype, "int64"] = <size_t> distinct[integer]
+    finishes["sorted", "entropy", dtype, "float64"] = <size_t> entropy[integer]
     add_floats(finishes, dtype, "float64", example, <const double*> NULL)
 
 

@@ -12,7 +12,7 @@ from skpool.kernels.bytes cimport SKPOOL_HAS_RGB, SKPOOL_MEAN, skpool_quads_grey
 from skpool.kernels.columns cimport (
     COLUMNS_WIDTH, parts_columns, skpool_even_columns, skpool_odd_columns, skpool_order, skpool_take_columns,
 )
-from skpool.kernels.pixels cimport pixel, real, two_bytes
+from skpool.kernels.pixels cimport pixel, real, short_integer, two_bytes
 from skpool.kernels.table cimport (
     Kernel, Parameters, chain_t, empty_kernel, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
@@ -428,12 +428,6 @@ ctypedef fused narrow_reading:
     uint32_t
     int32_t
 
-ctypedef fused narrow:
-    uint8_t
-    int8_t
-    uint16_t
-    int16_t
-
 
 cdef inline int shift_of(double count) noexcept nogil:
     """b where count is 2**b, b from 1 to 15; else 0."""
@@ -449,8 +443,8 @@ cdef inline narrow_reading shifted_down(narrow_reading value, int b) noexcept no
 
 
 cdef void finish_rounded(
-    narrow* out, const narrow_reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    Parameters* parameters,
+    short_integer* out, const narrow_reading* state, const double* counts, double count, Py_ssize_t n,
+    Py_ssize_t pitch, Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef int b = 0 if counts != NULL else shift_of(count)
@@ -460,26 +454,26 @@ cdef void finish_rounded(
     cdef double wide_magic = 6755399441055744.0
     if b == 2:                                             # constants keep the lanes as narrow as the total
         for i in range(n):
-            out[i] = <narrow> shifted_down(state[i], 2)
+            out[i] = <short_integer> shifted_down(state[i], 2)
     elif b == 4:
         for i in range(n):
-            out[i] = <narrow> shifted_down(state[i], 4)
+            out[i] = <short_integer> shifted_down(state[i], 4)
     elif b == 6:
         for i in range(n):
-            out[i] = <narrow> shifted_down(state[i], 6)
+            out[i] = <short_integer> shifted_down(state[i], 6)
     elif b:
         for i in range(n):
-            out[i] = <narrow> shifted_down(state[i], b)
+            out[i] = <short_integer> shifted_down(state[i], b)
     elif narrow_reading is uint16_t or narrow_reading is int16_t:
         if counts == NULL:
             for i in range(n):
-                out[i] = <narrow> <int32_t> ((<float> <int32_t> state[i] / divisor + magic) - magic)
+                out[i] = <short_integer> <int32_t> ((<float> <int32_t> state[i] / divisor + magic) - magic)
         else:
             for i in range(n):
-                out[i] = <narrow> <int32_t> ((<float> <int32_t> state[i] / <float> counts[i] + magic) - magic)
+                out[i] = <short_integer> <int32_t> ((<float> <int32_t> state[i] / <float> counts[i] + magic) - magic)
     else:
         for i in range(n):
-            out[i] = <narrow> <int32_t> (
+            out[i] = <short_integer> <int32_t> (
                 (<double> state[i] / (counts[i] if counts != NULL else count) + wide_magic) - wide_magic
             )
 

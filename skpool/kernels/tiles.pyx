@@ -10,7 +10,7 @@ x + across, x + 2 across, ..., and a sample of every tile is a run of one plane,
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from skpool.kernels.ranks cimport largest, ordered
+from skpool.kernels.pixels cimport highest_of, integer, word
 from skpool.kernels.shelf cimport ALIGNMENT, divided_up, padded
 from skpool.kernels.table cimport Parameters, Tile, sorted_t, steps_t
 
@@ -89,18 +89,18 @@ cdef Py_ssize_t lay_out(
     return <char*> (bench.ranked + tile.deep * tile.tall * tile.wide) - room
 
 
-cdef bint holds_largest(const ordered* row, Py_ssize_t n) noexcept nogil:
+cdef bint holds_largest(const integer* row, Py_ssize_t n) noexcept nogil:
     """Whether there is a NaN among keys."""
     cdef Py_ssize_t i
-    cdef ordered absent = largest(<ordered> 0)
-    cdef ordered found = 0
+    cdef integer absent = highest_of(<integer> 0)
+    cdef integer found = 0
     for i in range(n):
-        found = found | <ordered> (row[i] == absent)
+        found = found | <integer> (row[i] == absent)
     return found != 0
 
 
 cdef inline void split_by(
-    ordered* planes, Py_ssize_t pitch, const ordered* row, Py_ssize_t n, const Py_ssize_t across,
+    integer* planes, Py_ssize_t pitch, const integer* row, Py_ssize_t n, const Py_ssize_t across,
 ) noexcept nogil:
     """`n` elements of each plane, all planes at once."""
     cdef Py_ssize_t i, x
@@ -110,7 +110,7 @@ cdef inline void split_by(
 
 
 cdef void split(
-    ordered* planes, Py_ssize_t pitch, const ordered* row, Py_ssize_t columns, Py_ssize_t across, Py_ssize_t inner,
+    integer* planes, Py_ssize_t pitch, const integer* row, Py_ssize_t columns, Py_ssize_t across, Py_ssize_t inner,
 ) noexcept nogil:
     """The planes of a row; past its end they hold zeros."""
     cdef Py_ssize_t j, c, x, whole = 0
@@ -121,18 +121,10 @@ cdef void split(
         else:
             split_by(planes, pitch, row, whole, 8)
     for x in range(across):
-        memset(planes + x * pitch + whole * inner, 0, (pitch - whole * inner) * sizeof(ordered))
+        memset(planes + x * pitch + whole * inner, 0, (pitch - whole * inner) * sizeof(integer))
     for j in range(whole * across, columns):
         for c in range(inner):
             planes[j % across * pitch + j // across * inner + c] = row[j * inner + c]
-
-
-ctypedef fused word:
-    # A number, whatever it means.
-    uint8_t
-    uint16_t
-    uint32_t
-    uint64_t
 
 
 cdef inline void weave_by(
@@ -176,7 +168,7 @@ cdef void weave_any(
 
 
 cdef bint sort_tiles(
-    char* out, Py_ssize_t out_pitch, const ordered** lines, const Tile* tile, Py_ssize_t outputs, Py_ssize_t inner,
+    char* out, Py_ssize_t out_pitch, const integer** lines, const Tile* tile, Py_ssize_t outputs, Py_ssize_t inner,
     char* room, const Parameters* parameters,
 ) noexcept nogil:
     """Results of `tile.down` rows of windows."""
@@ -188,20 +180,20 @@ cdef bint sort_tiles(
     cdef Py_ssize_t first = 0, n, r, x, k
     cdef int32_t low = parameters.order.low[taps], high = parameters.order.high[taps]
     cdef const int16_t* result
-    cdef ordered* plane
+    cdef integer* plane
     cdef char* target
     cdef Bench bench
     for r in range(lines_count):
         if parameters.order.keyed and holds_largest(lines[r], columns * inner):
             return False
-    lay_out(&bench, room, tile, lanes, inner, sizeof(ordered), natural_width)
+    lay_out(&bench, room, tile, lanes, inner, sizeof(integer), natural_width)
     for r in range(lines_count):
-        plane = <ordered*> bench.planes + r * tile.across * bench.pitch
+        plane = <integer*> bench.planes + r * tile.across * bench.pitch
         split(plane, bench.pitch, lines[r], columns, tile.across, inner)
     while first < lanes:
         target = bench.registers
         for r in range(lines_count):
-            plane = <ordered*> bench.planes + r * tile.across * bench.pitch + first
+            plane = <integer*> bench.planes + r * tile.across * bench.pitch + first
             for x in range(tile.across + tile.wide - 1):
                 memcpy(target, plane + x % tile.across * bench.pitch + x // tile.across * inner, SKPOOL_RUN)
                 target = target + SKPOOL_RUN
@@ -227,8 +219,8 @@ cdef bint sort_tiles(
 
 # --- the tables
 
-cdef void add(dict finishes, str dtype, const ordered* example, size_t steps):
-    finishes["tiles", dtype] = <size_t> sort_tiles[ordered]
+cdef void add(dict finishes, str dtype, const integer* example, size_t steps):
+    finishes["tiles", dtype] = <size_t> sort_tiles[integer]
     finishes["tile steps", dtype] = steps
 
 

@@ -6,7 +6,7 @@ eight rows are folded at once, four and four: one row at a time would read and w
 """
 from libc.math cimport fabs, frexp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from skpool.kernels.pixels cimport pixel, real
+from skpool.kernels.pixels cimport pixel, real, short_integer
 from skpool.kernels.table cimport MOST_WEIGHED, Parameters
 
 
@@ -28,12 +28,6 @@ ctypedef fused natural:
     int16_t
     float
     double
-
-ctypedef fused whole:
-    uint8_t
-    int8_t
-    uint16_t
-    int16_t
 
 
 cdef inline total weight_of(double weight, const total* example) noexcept nogil:
@@ -131,24 +125,24 @@ cdef inline double exact_reciprocal(double norm) noexcept nogil:
     return 1 / norm if fabs(frexp(norm, &exponent)) == 0.5 and -1000 < exponent < 1000 else 0.0
 
 
-cdef inline whole nearest(float value, const whole* example) noexcept nogil:
+cdef inline short_integer nearest(float value, const short_integer* example) noexcept nogil:
     """The nearest integer, half to even, or the one at the end of the range."""
     cdef float bias = 12582912                       # 1.5 * 2**23: sums with it are rounded to integers
     cdef float lowest, highest
-    if whole is uint8_t:
+    if short_integer is uint8_t:
         lowest, highest = 0, 255
-    elif whole is int8_t:
+    elif short_integer is int8_t:
         lowest, highest = -128, 127
-    elif whole is uint16_t:
+    elif short_integer is uint16_t:
         lowest, highest = 0, 65535
     else:
         lowest, highest = -32768, 32767
     value = highest if value > highest else value
     value = lowest if value < lowest else value
-    return <whole> ((value + bias) - bias)
+    return <short_integer> ((value + bias) - bias)
 
 
-cdef inline whole nearest_of_double(double value, const whole* example) noexcept nogil:
+cdef inline short_integer nearest_of_double(double value, const short_integer* example) noexcept nogil:
     """The same; only what is next to an integer's half needs all digits."""
     cdef double bias = 6755399441055744              # 1.5 * 2**52
     return nearest(<float> ((value + bias) - bias), example)
@@ -291,21 +285,21 @@ cdef void average_in_float64(
 
 
 cdef void average_in_float32(
-    double* out, double* counts, const whole** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    double* out, double* counts, const short_integer** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
     void* room, const Parameters* parameters,
 ) noexcept nogil:
     weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const float*> NULL)
 
 
 cdef void average_unsigned(
-    double* out, double* counts, const whole** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    double* out, double* counts, const short_integer** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
     void* room, const Parameters* parameters,
 ) noexcept nogil:
     weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const uint16_t*> NULL)
 
 
 cdef void average_signed(
-    double* out, double* counts, const whole** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
+    double* out, double* counts, const short_integer** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
     void* room, const Parameters* parameters,
 ) noexcept nogil:
     weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const int16_t*> NULL)
@@ -317,17 +311,17 @@ cdef void add(dict table, str dtype, const pixel* example):
     table["product", dtype, "float64"] = <size_t> highest_product[pixel]
 
 
-cdef void add_whole(dict table, str dtype, const whole* example):
+cdef void add_whole(dict table, str dtype, const short_integer* example):
     """Of pixels of few bits, whose weighted sums may be exact in few bits, too."""
-    table["weigh", dtype, "float32"] = <size_t> weigh[float, whole]
-    table["normalised", "float32", dtype] = <size_t> normalise[whole, float]
-    table["weighted", "float32", dtype] = <size_t> average_in_float32[whole]
-    if sizeof(whole) == 1:
-        table["weigh", dtype, "16 bits"] = <size_t> weigh[uint16_t, whole]
-        table["normalised", "unsigned 16 bits", dtype] = <size_t> normalise[whole, uint16_t]
-        table["normalised", "signed 16 bits", dtype] = <size_t> normalise[whole, int16_t]
-        table["weighted", "unsigned 16 bits", dtype] = <size_t> average_unsigned[whole]
-        table["weighted", "signed 16 bits", dtype] = <size_t> average_signed[whole]
+    table["weigh", dtype, "float32"] = <size_t> weigh[float, short_integer]
+    table["normalised", "float32", dtype] = <size_t> normalise[short_integer, float]
+    table["weighted", "float32", dtype] = <size_t> average_in_float32[short_integer]
+    if sizeof(short_integer) == 1:
+        table["weigh", dtype, "16 bits"] = <size_t> weigh[uint16_t, short_integer]
+        table["normalised", "unsigned 16 bits", dtype] = <size_t> normalise[short_integer, uint16_t]
+        table["normalised", "signed 16 bits", dtype] = <size_t> normalise[short_integer, int16_t]
+        table["weighted", "unsigned 16 bits", dtype] = <size_t> average_unsigned[short_integer]
+        table["weighted", "signed 16 bits", dtype] = <size_t> average_signed[short_integer]
 
 
 cdef void add_norms(dict table, str dtype, const real* example):
