@@ -146,64 +146,31 @@ cdef void load_half_swapped(
 
 
 cdef void load_widened(
-    int32_t* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
-    Py_ssize_t inner_stride, short_integer example, bint swap,
+    int32_t* row, const short_integer* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
+    Py_ssize_t inner_stride,
 ) noexcept nogil:
+    cdef const char* begin = <const char*> source
     cdef Py_ssize_t i, c
     cdef short_integer value
-    if lies_in_row(column_stride, inner, inner_stride, sizeof(short_integer)) and not swap:
+    if lies_in_row(column_stride, inner, inner_stride, sizeof(short_integer)):
         for i in range(columns * inner):
-            memcpy(&value, source + i * sizeof(short_integer), sizeof(short_integer))
+            memcpy(&value, begin + i * sizeof(short_integer), sizeof(short_integer))
             row[i] = value
         return
     for i in range(columns):
         for c in range(inner):
-            memcpy(&value, source + i * column_stride + c * inner_stride, sizeof(short_integer))
-            if swap and sizeof(short_integer) == 2:
-                value = <short_integer> swapped(<uint16_t> value)
+            memcpy(&value, begin + i * column_stride + c * inner_stride, sizeof(short_integer))
             row[i * inner + c] = value
 
 
-cdef void load_uint8_widened(
-    int32_t* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
+cdef void load_widened_swapped(
+    int32_t* row, const short_integer* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
     Py_ssize_t inner_stride,
 ) noexcept nogil:
-    load_widened(row, source, columns, column_stride, inner, inner_stride, <uint8_t> 0, False)
-
-
-cdef void load_int8_widened(
-    int32_t* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
-    Py_ssize_t inner_stride,
-) noexcept nogil:
-    load_widened(row, source, columns, column_stride, inner, inner_stride, <int8_t> 0, False)
-
-
-cdef void load_uint16_widened(
-    int32_t* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
-    Py_ssize_t inner_stride,
-) noexcept nogil:
-    load_widened(row, source, columns, column_stride, inner, inner_stride, <uint16_t> 0, False)
-
-
-cdef void load_int16_widened(
-    int32_t* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
-    Py_ssize_t inner_stride,
-) noexcept nogil:
-    load_widened(row, source, columns, column_stride, inner, inner_stride, <int16_t> 0, False)
-
-
-cdef void load_uint16_widened_swapped(
-    int32_t* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
-    Py_ssize_t inner_stride,
-) noexcept nogil:
-    load_widened(row, source, columns, column_stride, inner, inner_stride, <uint16_t> 0, True)
-
-
-cdef void load_int16_widened_swapped(
-    int32_t* row, const char* source, Py_ssize_t columns, Py_ssize_t column_stride, Py_ssize_t inner,
-    Py_ssize_t inner_stride,
-) noexcept nogil:
-    load_widened(row, source, columns, column_stride, inner, inner_stride, <int16_t> 0, True)
+    cdef Py_ssize_t i
+    load_widened(row, source, columns, column_stride, inner, inner_stride)
+    for i in range(columns * inner):
+        row[i] = <short_integer> swapped(<uint16_t> row[i])
 
 
 # --- writing rows
@@ -475,12 +442,12 @@ def table():
     add_pixel(table, "float64", <const double*> NULL)
     table["load", "float16"] = <size_t> load_half
     table["load swapped", "float16"] = <size_t> load_half_swapped
-    table["load", "uint8", "int32"] = <size_t> load_uint8_widened
-    table["load", "int8", "int32"] = <size_t> load_int8_widened
-    table["load", "uint16", "int32"] = <size_t> load_uint16_widened
-    table["load", "int16", "int32"] = <size_t> load_int16_widened
-    table["load swapped", "uint16", "int32"] = <size_t> load_uint16_widened_swapped
-    table["load swapped", "int16", "int32"] = <size_t> load_int16_widened_swapped
+    table["load", "uint8", "int32"] = <size_t> load_widened[uint8_t]
+    table["load", "int8", "int32"] = <size_t> load_widened[int8_t]
+    table["load", "uint16", "int32"] = <size_t> load_widened[uint16_t]
+    table["load", "int16", "int32"] = <size_t> load_widened[int16_t]
+    table["load swapped", "uint16", "int32"] = <size_t> load_widened_swapped[uint16_t]
+    table["load swapped", "int16", "int32"] = <size_t> load_widened_swapped[int16_t]
     table["narrow", "int64", "float16"] = <size_t> narrow_half[int64_t]
     table["narrow", "uint64", "float16"] = <size_t> narrow_half[uint64_t]
     table["narrow", "float64", "float16"] = <size_t> narrow_half[double]

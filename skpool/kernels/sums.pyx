@@ -218,18 +218,18 @@ cdef Kernel sum_kernel(const pixel* source, const total* state) noexcept:
 
 # --- 64-bit averages: plane 0 sums the low 32 bits, plane 1 the high ones; exact for 2**31 samples
 
-ctypedef fused long_pixel:
+ctypedef fused long_integer:
     uint64_t
     int64_t
 
 
 cdef void gather_words(
-    uint64_t* state, const long_pixel** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
+    uint64_t* state, const long_integer** rows, const uint8_t** valid, const int64_t* order, Py_ssize_t count,
     Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil:
     cdef uint64_t* high = state + pitch
     cdef uint64_t mask = 0xffffffff
-    cdef const long_pixel* row
+    cdef const long_integer* row
     cdef Py_ssize_t i, r
     for i in range(n):
         state[i] = 0
@@ -280,9 +280,9 @@ cdef void identity_words(uint64_t* state, Py_ssize_t n, Py_ssize_t pitch, const 
     identity(state + pitch, n, pitch, parameters)
 
 
-cdef Kernel words_kernel(const long_pixel* source) noexcept:
+cdef Kernel words_kernel(const long_integer* source) noexcept:
     cdef Kernel kernel = empty_kernel(sizeof(uint64_t), 2, 8)
-    kernel.gather = <gather_t> gather_words[long_pixel]
+    kernel.gather = <gather_t> gather_words[long_integer]
     kernel.join = <gather_t> join_words
     kernel.merge = <merge_t> merge_words
     kernel.fold = <fold_t> fold_words
@@ -373,51 +373,29 @@ cdef void finish_sum(
         out[i] = <real> state[i]
 
 
-ctypedef fused whole:
-    int64_t
-    uint64_t
-
-
 cdef void finish_whole_sum(
-    whole* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    long_integer* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
     Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        out[i] = <whole> state[i]
-
-
-cdef inline void two_words(double* out, uint64_t low, long_pixel high) noexcept nogil:
-    out[0] = <double> high * 4294967296.0 + <double> low
+        out[i] = <long_integer> state[i]
 
 
 cdef void finish_words(
-    double* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    Parameters* parameters, long_pixel example,
+    double* out, const long_integer* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    Parameters* parameters,
 ) noexcept nogil:
-    cdef const uint64_t* high = state + pitch
+    cdef const uint64_t* low = <const uint64_t*> state
+    cdef const long_integer* high = state + pitch
     cdef double value
     cdef Py_ssize_t i
     if parameters.divisor != 0:
         count = parameters.divisor
         counts = NULL
     for i in range(n):
-        two_words(&value, state[i], <long_pixel> high[i])
+        value = <double> high[i] * 4294967296.0 + <double> low[i]
         out[i] = value / (counts[i] if counts != NULL else count)
-
-
-cdef void finish_words_unsigned(
-    double* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    Parameters* parameters,
-) noexcept nogil:
-    finish_words(out, state, counts, count, n, pitch, parameters, <uint64_t> 0)
-
-
-cdef void finish_words_signed(
-    double* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    Parameters* parameters,
-) noexcept nogil:
-    finish_words(out, state, counts, count, n, pitch, parameters, <int64_t> 0)
 
 
 # --- averages rounded half to even, in the type of the pixels
@@ -487,7 +465,7 @@ cdef inline int64_t half_even(uint64_t total, uint64_t count) noexcept nogil:
 
 
 cdef void finish_exact(
-    whole* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    long_integer* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
     Parameters* parameters,
 ) noexcept nogil:
     """Of a 64-bit total that has not wrapped."""
@@ -497,37 +475,37 @@ cdef void finish_exact(
         samples = <uint64_t> (counts[i] if counts != NULL else count)
         if samples == 0:
             out[i] = 0
-        elif whole is int64_t and <int64_t> state[i] < 0:
+        elif long_integer is int64_t and <int64_t> state[i] < 0:
             out[i] = -half_even(<uint64_t> 0 - state[i], samples)
         else:
-            out[i] = <whole> half_even(state[i], samples)
+            out[i] = <long_integer> half_even(state[i], samples)
 
 
 cdef void finish_exact_words(
-    whole* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    long_integer* out, const uint64_t* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
     Parameters* parameters,
 ) noexcept nogil:
     """Long division of high * 2**32 + low, digit by digit; a count below 2**31 leaves room for each remainder."""
     cdef const uint64_t* highs = state + pitch
     cdef Py_ssize_t i
     cdef uint64_t samples, low, quotient
-    cdef whole high, digit
+    cdef long_integer high, digit
     for i in range(n):
         samples = <uint64_t> (counts[i] if counts != NULL else count)
         if samples == 0:
             out[i] = 0
             continue
-        high = <whole> highs[i]
-        digit = high / <whole> samples
-        high = high - digit * <whole> samples
-        if whole is int64_t and high < 0:                  # floor, so that the remainder is not negative
-            high = high + <whole> samples
+        high = <long_integer> highs[i]
+        digit = high / <long_integer> samples
+        high = high - digit * <long_integer> samples
+        if long_integer is int64_t and high < 0:           # floor, so that the remainder is not negative
+            high = high + <long_integer> samples
             digit = digit - 1
         # digit * 2**32 + (high * 2**32 + low) / samples; half to even of the sum is that of its last part,
         # since the first is even.
         low = state[i]
         quotient = (<uint64_t> high << 32) + low
-        out[i] = <whole> ((<uint64_t> digit << 32) + <uint64_t> half_even(quotient, samples))
+        out[i] = <long_integer> ((<uint64_t> digit << 32) + <uint64_t> half_even(quotient, samples))
 
 
 # --- averages of 2 x 2 samples in one pass
@@ -750,8 +728,8 @@ def tables():
     add_quad_columns(finishes, "uint8", <const uint8_t*> NULL)
     add_quad_columns(finishes, "float32", <const float*> NULL)
     add_quad_columns(finishes, "float64", <const double*> NULL)
-    finishes["avg", "unsigned two words", "float64"] = <size_t> finish_words_unsigned
-    finishes["avg", "signed two words", "float64"] = <size_t> finish_words_signed
+    finishes["avg", "unsigned two words", "float64"] = <size_t> finish_words[uint64_t]
+    finishes["avg", "signed two words", "float64"] = <size_t> finish_words[int64_t]
     finishes["avg", "unsigned 16 bits", "uint8"] = <size_t> finish_rounded[uint8_t, uint16_t]
     finishes["avg", "signed 16 bits", "int8"] = <size_t> finish_rounded[int8_t, int16_t]
     finishes["avg", "unsigned 32 bits", "uint8"] = <size_t> finish_rounded[uint8_t, uint32_t]

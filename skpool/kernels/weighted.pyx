@@ -252,7 +252,7 @@ cdef inline void weigh_piece(
 
 cdef void weighted_average(
     double* out, double* counts, const pixel** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
-    void* room, const Parameters* parameters, const summed* example,
+    summed* room, const Parameters* parameters,
 ) noexcept nogil:
     """The sum of weights times samples by that of the weights, over the samples that count."""
     cdef const double* weights = parameters.weights
@@ -264,8 +264,8 @@ cdef void weighted_average(
     for first in range(0, n, 1024):
         m = min(n - first, <Py_ssize_t> 1024)
         if counts == NULL:
-            weigh_piece(<summed*> room, samples, weights, taps, first, m)
-            normalise(out + first, <summed*> room, sum_of_weights, m)
+            weigh_piece(room, samples, weights, taps, first, m)
+            normalise(out + first, room, sum_of_weights, m)
             continue
         for i in range(m):
             out[first + i] = counts[first + i] = norm[i] = 0
@@ -277,36 +277,8 @@ cdef void weighted_average(
             out[first + i] = out[first + i] / norm[i]
 
 
-cdef void average_in_float64(
-    double* out, double* counts, const pixel** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
-    void* room, const Parameters* parameters,
-) noexcept nogil:
-    weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const double*> NULL)
-
-
-cdef void average_in_float32(
-    double* out, double* counts, const short_integer** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
-    void* room, const Parameters* parameters,
-) noexcept nogil:
-    weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const float*> NULL)
-
-
-cdef void average_unsigned(
-    double* out, double* counts, const short_integer** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
-    void* room, const Parameters* parameters,
-) noexcept nogil:
-    weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const uint16_t*> NULL)
-
-
-cdef void average_signed(
-    double* out, double* counts, const short_integer** samples, const uint8_t** valid, Py_ssize_t taps, Py_ssize_t n,
-    void* room, const Parameters* parameters,
-) noexcept nogil:
-    weighted_average(out, counts, samples, valid, taps, n, room, parameters, <const int16_t*> NULL)
-
-
 cdef void add(dict table, str dtype, const pixel* example):
-    table["weighted", "float64", dtype] = <size_t> average_in_float64[pixel]
+    table["weighted", "float64", dtype] = <size_t> weighted_average[pixel, double]
     table["weigh", dtype, "float64"] = <size_t> weigh[double, pixel]
     table["product", dtype, "float64"] = <size_t> highest_product[pixel]
 
@@ -315,13 +287,13 @@ cdef void add_whole(dict table, str dtype, const short_integer* example):
     """Of pixels of few bits, whose weighted sums may be exact in few bits, too."""
     table["weigh", dtype, "float32"] = <size_t> weigh[float, short_integer]
     table["normalised", "float32", dtype] = <size_t> normalise[short_integer, float]
-    table["weighted", "float32", dtype] = <size_t> average_in_float32[short_integer]
+    table["weighted", "float32", dtype] = <size_t> weighted_average[short_integer, float]
     if sizeof(short_integer) == 1:
         table["weigh", dtype, "16 bits"] = <size_t> weigh[uint16_t, short_integer]
         table["normalised", "unsigned 16 bits", dtype] = <size_t> normalise[short_integer, uint16_t]
         table["normalised", "signed 16 bits", dtype] = <size_t> normalise[short_integer, int16_t]
-        table["weighted", "unsigned 16 bits", dtype] = <size_t> average_unsigned[short_integer]
-        table["weighted", "signed 16 bits", dtype] = <size_t> average_signed[short_integer]
+        table["weighted", "unsigned 16 bits", dtype] = <size_t> weighted_average[short_integer, uint16_t]
+        table["weighted", "signed 16 bits", dtype] = <size_t> weighted_average[short_integer, int16_t]
 
 
 cdef void add_norms(dict table, str dtype, const real* example):
