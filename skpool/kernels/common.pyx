@@ -32,7 +32,7 @@ cdef inline word swapped(word value) noexcept nogil:
     cdef word result = 0
     cdef int i
     for i in range(<int> sizeof(word)):
-        result = <word> ((result << 8) | ((value >> (8 * i)) & 0xff)) if sizeof(word) > 1 else value
+        result = <word> ((result << 8) | ((value >> (8 * i)) & 0xff))
     return result
 
 
@@ -403,7 +403,8 @@ cdef void narrow_bool(uint8_t* out, const widest* source, Py_ssize_t n, const ui
 
 cdef void add_word(dict table, int width, const word* example):
     table["load", width] = <size_t> load[word]
-    table["load swapped", width] = <size_t> load_swapped[word]
+    if sizeof(word) > 1:
+        table["load swapped", width] = <size_t> load_swapped[word]
     table["store", width] = <size_t> store[word]
     table["compact", width] = <size_t> compact[word]
     table["pick", width] = <size_t> pick[word]

@@ -704,7 +704,8 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
     kernels["max", dtype] = kept(extremum_kernel(<const Largest*> NULL, example))
     kernels["min", dtype] = kept(extremum_kernel(<const Smallest*> NULL, example))
     kernels["range", dtype] = kept(range_kernel(example))
-    finishes["range", dtype, dtype] = <size_t> finish_range[pixel]
+    if pixel is not double:
+        finishes["range", dtype, dtype] = <size_t> finish_range[pixel]
     if pixel in real:
         finishes["range", dtype, "float64"] = <size_t> finish_range_wide[pixel]
     finishes["quad", "range", dtype, dtype if pixel in real else f"u{dtype.lstrip('u')}"] = <size_t> quad_range[pixel]

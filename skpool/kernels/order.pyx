@@ -11,7 +11,7 @@ become the largest integer too, and a count tells how many are left.
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from skpool.kernels.pixels cimport highest_of, integer, real, signed_integer
+from skpool.kernels.pixels cimport highest_of, integer, signed_integer
 from skpool.kernels.ranks cimport bits_of, mix, mix_each, to_even, value_of
 from skpool.kernels.shelf cimport ALIGNMENT, divided_up, padded
 from skpool.kernels.table cimport MOST_IN_NETWORK, Order, Parameters, Steps, program_t, sorted_t
@@ -430,17 +430,17 @@ cdef inline void find_range(const int32_t* counts, Py_ssize_t n, int32_t* least,
     most[0] = high
 
 
-cdef inline void spoil(real* out, const integer* last, Py_ssize_t n) noexcept nogil:
+cdef inline void spoil(double* out, const integer* last, Py_ssize_t n) noexcept nogil:
     """NaN where the largest of the keys is."""
     cdef Py_ssize_t i
     cdef integer absent = highest_of(<integer> 0)
-    cdef real nan = <real> value_of(absent, True)
+    cdef double nan = value_of(absent, True)
     for i in range(n):
         out[i] = nan if last[i] == absent else out[i]
 
 
 cdef void quantile(
-    real* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
+    double* out, const integer** ranked, Py_ssize_t taps, const int32_t* counts, Py_ssize_t n,
     const Parameters* parameters,
 ) noexcept nogil:
     cdef const Order* order = &parameters.order
@@ -873,23 +873,19 @@ cdef void first_mode(
 
 # --- the tables
 
-cdef void add_floats(dict finishes, str dtype, str result, const integer* example, const real* number):
-    finishes["sorted", "quantile", dtype, result] = <size_t> quantile[real, integer]
-
-
 cdef void add(dict finishes, str dtype, const integer* example):
     finishes["lanes", "sort", dtype] = <size_t> sort[integer]
     finishes["beside", dtype] = <size_t> sort_beside[integer]
     finishes["lanes", "sort each", dtype] = <size_t> sort_each[integer]
     finishes["lanes", "first mode", dtype] = <size_t> first_mode[integer]
     finishes["sorted", "quantile", dtype, "same"] = <size_t> whole_quantile[integer]
+    finishes["sorted", "quantile", dtype, "float64"] = <size_t> quantile[integer]
     finishes["sorted", "mean", dtype, "float64"] = <size_t> mean_between[integer]
     finishes["sorted", "weights", dtype, "float64"] = <size_t> weighted_ranks[integer]
     finishes["sorted", "mode", dtype, "same"] = <size_t> mode[integer]
     finishes["sorted", "last mode", dtype, "same"] = <size_t> last_mode[integer]
     finishes["sorted", "nunique", dtype, "int64"] = <size_t> distinct[integer]
     finishes["sorted", "entropy", dtype, "float64"] = <size_t> entropy[integer]
-    add_floats(finishes, dtype, "float64", example, <const double*> NULL)
 
 
 def tables():
@@ -903,7 +899,6 @@ def tables():
     add(finishes, "int32", <const int32_t*> NULL)
     add(finishes, "uint64", <const uint64_t*> NULL)
     add(finishes, "int64", <const int64_t*> NULL)
-    add_floats(finishes, "int32", "float32", <const int32_t*> NULL, <const float*> NULL)
     finishes["keys", "float32"] = <size_t> keys_of_floats
     finishes["keys", "float64"] = <size_t> keys_of_doubles
     return {}, finishes

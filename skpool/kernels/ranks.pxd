@@ -1,7 +1,7 @@
 """Samples in order as numbers: what lies between two ranks of a window."""
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
-from skpool.kernels.pixels cimport integer, real
+from skpool.kernels.pixels cimport integer
 
 
 cdef inline double value_of(integer sample, bint keyed) noexcept nogil:
@@ -63,23 +63,23 @@ cdef inline double between(double low, double high, double weight) noexcept nogi
 
 
 cdef inline void mix(
-    real* out, const integer* low, const integer* high, double weight, Py_ssize_t n, const bint keyed,
+    double* out, const integer* low, const integer* high, double weight, Py_ssize_t n, const bint keyed,
 ) noexcept nogil:
     """Between two rows of samples."""
     cdef Py_ssize_t i
     if weight == 0.5:
         for i in range(n):
-            out[i] = <real> half_of_sum(low[i], high[i], keyed)
+            out[i] = half_of_sum(low[i], high[i], keyed)
     elif low == high or weight == 0:
         for i in range(n):
-            out[i] = <real> value_of(low[i], keyed)
+            out[i] = value_of(low[i], keyed)
     else:
         for i in range(n):
-            out[i] = <real> between(value_of(low[i], keyed), value_of(high[i], keyed), weight)
+            out[i] = between(value_of(low[i], keyed), value_of(high[i], keyed), weight)
 
 
 cdef inline void mix_each(
-    real* out, const integer* low, const integer* high, const double* weights, const int32_t* counts, Py_ssize_t n,
+    double* out, const integer* low, const integer* high, const double* weights, const int32_t* counts, Py_ssize_t n,
     const bint keyed,
 ) noexcept nogil:
     """Between two rows of samples, by weights for the count of each element."""
@@ -89,7 +89,7 @@ cdef inline void mix_each(
     for i in range(n):
         weight = weights[counts[i]]
         half = half_of_sum(low[i], high[i], keyed)
-        out[i] = <real> (half if weight == 0.5 else between(value_of(low[i], keyed), value_of(high[i], keyed), weight))
+        out[i] = half if weight == 0.5 else between(value_of(low[i], keyed), value_of(high[i], keyed), weight)
 
 
 cdef inline void to_even(integer* out, const integer* low, const integer* high, Py_ssize_t n) noexcept nogil:

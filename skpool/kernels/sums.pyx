@@ -12,7 +12,7 @@ from skpool.kernels.bytes cimport SKPOOL_HAS_RGB, SKPOOL_MEAN, skpool_quads_grey
 from skpool.kernels.columns cimport (
     COLUMNS_WIDTH, parts_columns, skpool_even_columns, skpool_odd_columns, skpool_order, skpool_take_columns,
 )
-from skpool.kernels.pixels cimport pixel, real, short_integer, two_bytes
+from skpool.kernels.pixels cimport pixel, real, short_integer, two_bytes, word
 from skpool.kernels.table cimport (
     Kernel, Parameters, chain_t, empty_kernel, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
@@ -682,8 +682,10 @@ cdef void add_reading(dict finishes, str state, const reading* example):
     finishes["avg", state, "float64"] = <size_t> finish_average[double, reading]
     finishes["sum", state, "float32"] = <size_t> finish_sum[float, reading]
     finishes["sum", state, "float64"] = <size_t> finish_sum[double, reading]
-    finishes["sum", state, "int64"] = <size_t> finish_whole_sum[int64_t, reading]
-    finishes["sum", state, "uint64"] = <size_t> finish_whole_sum[uint64_t, reading]
+    if reading not in real:
+        finishes["sum", state, "int64"] = <size_t> finish_whole_sum[int64_t, reading]
+    if reading in word:
+        finishes["sum", state, "uint64"] = <size_t> finish_whole_sum[uint64_t, reading]
 
 
 cdef void add_quad_columns(dict finishes, str dtype, const averaged* example):

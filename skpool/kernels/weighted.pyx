@@ -292,8 +292,9 @@ cdef void add_whole(dict table, str dtype, const short_integer* example):
         table["weigh", dtype, "16 bits"] = <size_t> weigh[uint16_t, short_integer]
         table["normalised", "unsigned 16 bits", dtype] = <size_t> normalise[short_integer, uint16_t]
         table["normalised", "signed 16 bits", dtype] = <size_t> normalise[short_integer, int16_t]
-        table["weighted", "unsigned 16 bits", dtype] = <size_t> weighted_average[short_integer, uint16_t]
         table["weighted", "signed 16 bits", dtype] = <size_t> weighted_average[short_integer, int16_t]
+    if short_integer is uint8_t:
+        table["weighted", "unsigned 16 bits", dtype] = <size_t> weighted_average[short_integer, uint16_t]
 
 
 cdef void add_norms(dict table, str dtype, const real* example):
