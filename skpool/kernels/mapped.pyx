@@ -10,6 +10,7 @@ table of the same bits. There is one family of functions per shape of state: sum
 """
 from libc.math cimport INFINITY, NAN, fabs, fma, sqrt
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from skpool.kernels cimport totals
 from skpool.kernels.elementary cimport exp_nonpositive64, log64, pow64
 from skpool.kernels.pixels cimport pixel, real
 from skpool.kernels.table cimport (
@@ -239,39 +240,6 @@ cdef void gather_squares(
     add_rows(state, rows, count, n, SQUARED, NULL)
 
 
-cdef void merge_power(
-    double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
-    const Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        state[i] = earlier[i] + later[i]
-
-
-cdef void fold_power(
-    double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        state[i] = state[i] + later[i]
-
-
-cdef void pair_power(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        state[i] = source[2 * i] + source[2 * i + 1]
-
-
-cdef void triple_power(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        state[i] = (source[2 * i] + source[2 * i + 1]) + source[2 * i + 2]
-
-
 cdef void identity_power(double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
     fill(state, 0, n)
 
@@ -332,15 +300,6 @@ cdef void fold_magnitude(
     cdef Py_ssize_t i
     for i in range(n):
         state[i] = larger(state[i], later[i])
-
-
-cdef void finish_magnitude(
-    real* out, const double* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = <real> state[i]
 
 
 # --- exponentials: the largest exponent (top), the sum of exp(z - top), and for `soft` the sum of x exp(z - top)
@@ -969,10 +928,10 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
     else:
         add_quads(finishes, dtype, "float64", example, <const double*> NULL)
     cdef Kernel powers = mapped(
-        1, <void*> gather_power[pixel], <void*> merge_power, <void*> fold_power, <void*> pair_power,
-        <void*> identity_power,
+        1, <void*> gather_power[pixel], <void*> totals.merge[double], <void*> totals.fold[double],
+        <void*> totals.pair[double], <void*> identity_power,
     )
-    powers.triple = <pair_t> triple_power
+    powers.triple = <pair_t> totals.triple[double]
     add_kernel(kernels, ("lp", "power_mean"), dtype, powers, <void*> gather_whole_power[pixel])
     add_kernel(kernels, ("squares",), dtype, powers, <void*> gather_squares[pixel])
     powers.gather = <gather_t> gather_generalised[pixel]
@@ -1001,7 +960,7 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
 cdef void add_real(dict finishes, str dtype, const real* example):
     finishes["lp", dtype] = <size_t> finish_lp[real]
     finishes["power_mean", dtype] = finishes["gem", dtype] = <size_t> finish_power_mean[real]
-    finishes["largest_magnitude", dtype] = <size_t> finish_magnitude[real]
+    finishes["largest_magnitude", dtype] = <size_t> totals.finish_sum[real, double]
     finishes["logsumexp", dtype] = <size_t> finish_logsumexp[real]
     finishes["soft", dtype] = <size_t> finish_soft[real]
     finishes["var", dtype] = <size_t> finish_variance[real]

@@ -16,6 +16,7 @@ from skpool.kernels.pixels cimport pixel, real, short_integer, two_bytes, word
 from skpool.kernels.table cimport (
     Kernel, Parameters, chain_t, empty_kernel, fold_t, gather_t, identity_t, kept, merge_t, pair_t,
 )
+from skpool.kernels.totals cimport finish_sum, fold, merge, pair, reading, total, triple
 
 cdef extern from "<float.h>" nogil:
     const float LARGEST_FLOAT "FLT_MAX"
@@ -61,13 +62,6 @@ cdef extern from * nogil:
     #endif
     """
     Py_ssize_t skpool_sum_widened(double* state, const float** rows, Py_ssize_t n)
-
-ctypedef fused total:
-    uint16_t
-    uint32_t
-    uint64_t
-    float
-    double
 
 
 cdef void gather(
@@ -125,15 +119,6 @@ cdef void gather(
                 )
 
 
-cdef void merge(
-    total* state, const total* earlier, const total* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
-    const Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        state[i] = <total> (earlier[i] + later[i])
-
-
 cdef void chain(
     total* state, const total** states, Py_ssize_t count, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil:
@@ -158,36 +143,12 @@ cdef void chain(
             state[i] = <total> (a[i] + <total> (b[i] + <total> (c[i] + <total> (d[i] + <total> (e[i] + f[i])))))
 
 
-cdef void fold(
-    total* state, const total* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        state[i] = <total> (state[i] + later[i])
-
-
 cdef void unfold(
     total* state, const total* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         state[i] = <total> (state[i] - later[i])
-
-
-cdef void pair(
-    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        state[i] = <total> (source[2 * i] + source[2 * i + 1])
-
-
-cdef void triple(
-    total* state, const total* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        state[i] = <total> ((source[2 * i] + source[2 * i + 1]) + source[2 * i + 2])
 
 
 cdef void identity(total* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
@@ -293,17 +254,6 @@ cdef Kernel words_kernel(const long_integer* source) noexcept:
 
 # --- finishes
 
-# A total as its pixels mean it: signed totals are read from the same bits.
-ctypedef fused reading:
-    uint16_t
-    int16_t
-    uint32_t
-    int32_t
-    uint64_t
-    int64_t
-    float
-    double
-
 cdef inline double reciprocal(double count) noexcept nogil:
     """1 / count where that is exact, else 0."""
     cdef int exponent
@@ -362,15 +312,6 @@ cdef inline void divide(
     else:
         for i in range(n):
             out[i] = <real> (<double> state[i] / count)
-
-
-cdef void finish_sum(
-    real* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = <real> state[i]
 
 
 cdef void finish_whole_sum(
@@ -456,10 +397,10 @@ cdef void finish_rounded(
             )
 
 
-cdef inline int64_t half_even(uint64_t total, uint64_t count) noexcept nogil:
-    """total / count, for a total that is not negative."""
-    cdef uint64_t quotient = total / count
-    cdef uint64_t rest = total - quotient * count
+cdef inline int64_t half_even(uint64_t whole, uint64_t count) noexcept nogil:
+    """whole / count, for a total that is not negative."""
+    cdef uint64_t quotient = whole / count
+    cdef uint64_t rest = whole - quotient * count
     cdef uint64_t twice = 2 * rest
     return <int64_t> (quotient + ((twice > count) | ((twice == count) & (quotient & 1))))
 
@@ -536,12 +477,12 @@ cdef void quad_bytes(
     uint8_t* out, const uint8_t* upper, const uint8_t* lower, Py_ssize_t n, Py_ssize_t shift,
     Parameters* parameters,
 ) noexcept nogil:
-    cdef uint16_t total
+    cdef uint16_t four
     cdef Py_ssize_t i
     if shift == 1:
         for i in range(skpool_quads_grey(SKPOOL_MEAN, out, upper, lower, n), n):
-            total = <uint16_t> (sum_of_bytes(upper + 2 * i) + sum_of_bytes(lower + 2 * i))
-            out[i] = <uint8_t> shifted_down(total, 2)
+            four = <uint16_t> (sum_of_bytes(upper + 2 * i) + sum_of_bytes(lower + 2 * i))
+            out[i] = <uint8_t> shifted_down(four, 2)
     else:
         for i in range(n):
             out[i] = mean_of_four(upper[i], lower[i], upper[i + shift], lower[i + shift])
