@@ -306,6 +306,17 @@ cdef void fold_magnitude(
 #
 # Of two states the lower is scaled by exp(lower top - higher top): one exponential for each join, none above 1.
 
+cdef struct LogSumExp:
+    char unused
+
+cdef struct Soft:
+    char unused
+
+# Stands where other reductions have their `Parameters`; never read.
+ctypedef fused exponential:
+    LogSumExp
+    Soft
+
 cdef struct Exponentials:
     double top
     double sum
@@ -500,28 +511,28 @@ cdef void gather_whole_exponential(
 
 cdef void merge_exponential(
     double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
-    const Parameters* parameters,
+    const exponential* which,
 ) noexcept nogil:
-    blend(state, earlier, later, n, 1, pitch, pitch, False)
+    blend(state, earlier, later, n, 1, pitch, pitch, exponential is Soft)
 
 
 cdef void fold_exponential(
-    double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
+    double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const exponential* which,
 ) noexcept nogil:
-    blend(state, state, later, n, 1, pitch, pitch, False)
+    blend(state, state, later, n, 1, pitch, pitch, exponential is Soft)
 
 
 cdef void pair_exponential(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
+    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const exponential* which,
 ) noexcept nogil:
-    blend(state, source, source + 1, n, 2, pitch, pitch, False)
+    blend(state, source, source + 1, n, 2, pitch, pitch, exponential is Soft)
 
 
-cdef void identity_exponential(
-    double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
-) noexcept nogil:
+cdef void identity_exponential(double* state, Py_ssize_t n, Py_ssize_t pitch, const exponential* which) noexcept nogil:
     fill(state, -INFINITY, n)
     fill(state + pitch, 0, n)
+    if exponential is Soft:
+        fill(state + 2 * pitch, 0, n)
 
 
 cdef void finish_logsumexp(
@@ -579,30 +590,6 @@ cdef void gather_whole_soft(
                         quotients[r * PIECE + i] = values[r * PIECE + i] / temperature
             blend_rows(state + first, exponents, values, count, now, pitch, True)
         first = first + now
-
-
-cdef void merge_soft(
-    double* state, const double* earlier, const double* later, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift,
-    const Parameters* parameters,
-) noexcept nogil:
-    blend(state, earlier, later, n, 1, pitch, pitch, True)
-
-
-cdef void fold_soft(
-    double* state, const double* later, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters,
-) noexcept nogil:
-    blend(state, state, later, n, 1, pitch, pitch, True)
-
-
-cdef void pair_soft(
-    double* state, const double* source, Py_ssize_t n, Py_ssize_t pitch, Py_ssize_t shift, const Parameters* parameters,
-) noexcept nogil:
-    blend(state, source, source + 1, n, 2, pitch, pitch, True)
-
-
-cdef void identity_soft(double* state, Py_ssize_t n, Py_ssize_t pitch, const Parameters* parameters) noexcept nogil:
-    identity_exponential(state, n, pitch, parameters)
-    fill(state + 2 * pitch, 0, n)
 
 
 cdef void finish_soft(
@@ -941,12 +928,13 @@ cdef void add_pixel(dict kernels, dict finishes, str dtype, const pixel* example
         <void*> identity_power,
     ))
     add_kernel(kernels, ("logsumexp",), dtype, mapped(
-        2, <void*> gather_exponential[pixel], <void*> merge_exponential, <void*> fold_exponential,
-        <void*> pair_exponential, <void*> identity_exponential,
+        2, <void*> gather_exponential[pixel], <void*> merge_exponential[LogSumExp],
+        <void*> fold_exponential[LogSumExp], <void*> pair_exponential[LogSumExp],
+        <void*> identity_exponential[LogSumExp],
     ), <void*> gather_whole_exponential[pixel])
     add_kernel(kernels, ("soft",), dtype, mapped(
-        3, <void*> gather_soft[pixel], <void*> merge_soft, <void*> fold_soft, <void*> pair_soft,
-        <void*> identity_soft,
+        3, <void*> gather_soft[pixel], <void*> merge_exponential[Soft], <void*> fold_exponential[Soft],
+        <void*> pair_exponential[Soft], <void*> identity_exponential[Soft],
     ), <void*> gather_whole_soft[pixel])
     cdef Kernel moments = mapped(
         4, <void*> gather_moments[pixel], <void*> merge_moments, <void*> fold_moments, <void*> pair_moments,
