@@ -6,7 +6,7 @@ eight rows are folded at once, four and four: one row at a time would read and w
 """
 from libc.math cimport fabs, frexp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from skpool.kernels.pixels cimport pixel, real, short_integer
+from skpool.kernels.pixels cimport highest_of, lowest_of, pixel, real, short_integer
 from skpool.kernels.table cimport MOST_WEIGHED, Parameters
 
 
@@ -128,15 +128,7 @@ cdef inline double exact_reciprocal(double norm) noexcept nogil:
 cdef inline short_integer nearest(float value, const short_integer* example) noexcept nogil:
     """The nearest integer, half to even, or the one at the end of the range."""
     cdef float bias = 12582912                       # 1.5 * 2**23: sums with it are rounded to integers
-    cdef float lowest, highest
-    if short_integer is uint8_t:
-        lowest, highest = 0, 255
-    elif short_integer is int8_t:
-        lowest, highest = -128, 127
-    elif short_integer is uint16_t:
-        lowest, highest = 0, 65535
-    else:
-        lowest, highest = -32768, 32767
+    cdef float lowest = lowest_of(<short_integer> 0), highest = highest_of(<short_integer> 0)
     value = highest if value > highest else value
     value = lowest if value < lowest else value
     return <short_integer> ((value + bias) - bias)
