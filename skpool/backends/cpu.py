@@ -427,7 +427,7 @@ def _samples(plan, recipe, masked):
         "value": None if order.value is None else bytes_of_row(order.value, recipe, plan),
         **_runs(plan, recipe, window[columns]),
     }
-    samples["room"] = max(_order.room(len(taps), recipe.rows.itemsize, samples), _weights.room())
+    samples["room"] = _order.room(len(taps), recipe.rows.itemsize, samples) if recipe.order else _weights.room()
     samples["room_each"] = 0
     samples["slides"] = slides
     if slides:
