@@ -2,7 +2,7 @@
 
 Runs are the same in each call with as many workers. What a thread wrote or read in one call of a chain it asks for in
 the next, and finds in the caches and the memory next to it; a dynamic schedule hands items to whoever comes first.
-Where two cores have a last cache each, global maxima of float32 at 4096 x 4096 take 0.6 to 0.7 of the time.
+Where two cores have a last cache each, 2 x 2 maxima of 4096 x 4096 take 0.9 of the time, whole images 0.83 to 0.89.
 """
 from libc.stdint cimport int64_t
 
