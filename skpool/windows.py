@@ -395,8 +395,8 @@ def adaptive(length, outputs, bins="overlap"):
     return between(length, number * length // outputs, BIN_ENDS[bins](number, length, outputs))
 
 
-def integer(value, name, minimum):
-    """`value` as an int of at least `minimum`; `name` is what an error calls it."""
+def integer(value, name, minimum, sizes=None):
+    """`value` as an int of at least `minimum`; `name` is what an error calls it, or the `sizes` of which it is one."""
     if isinstance(value, bool | np.bool_):
         raise TypeError(f"`{name}` must be an integer, got {value!r}")
     try:
@@ -404,13 +404,10 @@ def integer(value, name, minimum):
     except TypeError:
         raise TypeError(f"`{name}` must be an integer, got {value!r} of type {type(value).__name__}") from None
     if not minimum <= number <= LARGEST:
-        raise ValueError(f"`{name}` must be {_bound(number, minimum)}, got {value!r}")
+        rule = f">= {minimum}" if number < minimum else f"<= {LARGEST}"
+        broken = f"{rule}, got {value!r}" if sizes is None else f"{rule} along every axis, got {sizes!r}"
+        raise ValueError(f"`{name}` must be {broken}")
     return number
-
-
-def _bound(number, minimum):
-    """The rule that a number breaks, or meets."""
-    return f">= {minimum}" if number < minimum else f"<= {LARGEST}"
 
 
 def frozen(value, name):
@@ -435,11 +432,7 @@ def per_axis(value, count, name, minimum=1):
         raise ValueError(
             f"`{name}` must have one entry for each of the {count} spatial axes, got {len(values)}: {value!r}"
         )
-    try:
-        return tuple(integer(entry, name, minimum) for entry in values)
-    except ValueError:
-        number = next(number for number in map(operator.index, values) if not minimum <= number <= LARGEST)
-        raise ValueError(f"`{name}` must be {_bound(number, minimum)} along every axis, got {value!r}") from None
+    return tuple(integer(entry, name, minimum, value) for entry in values)
 
 
 def per_axis_padding(value, count):

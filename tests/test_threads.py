@@ -358,7 +358,7 @@ def test_forked_process_pool_after_its_parent_pooled():
 
 
 def test_every_step_of_a_call_takes_its_workers(monkeypatch):
-    """Averages that are not plain finish by a call of their own, and so do integers that are shared out."""
+    """Averages that are not plain finish by a call of their own."""
     asked = []
     count = threads.worker_count
     monkeypatch.setattr(threads, "worker_count", lambda workers, cost: asked.append(workers) or count(workers, cost))

@@ -3,44 +3,33 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-# bool is stored as uint8; float16 rows are read as float32.
-ctypedef fused pixel:
-    uint8_t
-    int8_t
-    uint16_t
-    int16_t
-    uint32_t
-    int32_t
-    uint64_t
-    int64_t
-    float
-    double
-
-ctypedef fused integer:
-    uint8_t
-    int8_t
-    uint16_t
-    int16_t
-    uint32_t
-    int32_t
-    uint64_t
-    int64_t
-
 ctypedef fused short_integer:
     uint8_t
     int8_t
     uint16_t
     int16_t
 
-ctypedef fused signed_integer:
-    int8_t
-    int16_t
+ctypedef fused integer:
+    short_integer
+    uint32_t
     int32_t
+    uint64_t
     int64_t
 
 ctypedef fused real:
     float
     double
+
+# bool is stored as uint8; float16 rows are read as float32.
+ctypedef fused pixel:
+    integer
+    real
+
+ctypedef fused signed_integer:
+    int8_t
+    int16_t
+    int32_t
+    int64_t
 
 # Bits of a number, whatever they mean.
 ctypedef fused word:

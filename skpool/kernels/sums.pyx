@@ -314,15 +314,6 @@ cdef inline void divide(
             out[i] = <real> (<double> state[i] / count)
 
 
-cdef void finish_whole_sum(
-    long_integer* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
-    Parameters* parameters,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = <long_integer> state[i]
-
-
 cdef void finish_words(
     double* out, const long_integer* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
     Parameters* parameters,
@@ -624,9 +615,9 @@ cdef void add_reading(dict finishes, str state, const reading* example):
     finishes["sum", state, "float32"] = <size_t> finish_sum[float, reading]
     finishes["sum", state, "float64"] = <size_t> finish_sum[double, reading]
     if reading not in real:
-        finishes["sum", state, "int64"] = <size_t> finish_whole_sum[int64_t, reading]
+        finishes["sum", state, "int64"] = <size_t> finish_sum[int64_t, reading]
     if reading in word:
-        finishes["sum", state, "uint64"] = <size_t> finish_whole_sum[uint64_t, reading]
+        finishes["sum", state, "uint64"] = <size_t> finish_sum[uint64_t, reading]
 
 
 cdef void add_quad_columns(dict finishes, str dtype, const averaged* example):

@@ -7,8 +7,7 @@ ctypedef fused total:
     uint16_t
     uint32_t
     uint64_t
-    float
-    double
+    real
 
 # A total as its pixels mean it: signed totals are read from the same bits.
 ctypedef fused reading:
@@ -18,8 +17,13 @@ ctypedef fused reading:
     int32_t
     uint64_t
     int64_t
-    float
-    double
+    real
+
+# What sums are given as.
+ctypedef fused given:
+    uint64_t
+    int64_t
+    real
 
 
 cdef inline void merge(
@@ -56,9 +60,9 @@ cdef inline void triple(
 
 
 cdef inline void finish_sum(
-    real* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
+    given* out, const reading* state, const double* counts, double count, Py_ssize_t n, Py_ssize_t pitch,
     Parameters* parameters,
 ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        out[i] = <real> state[i]
+        out[i] = <given> state[i]

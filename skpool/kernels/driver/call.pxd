@@ -260,16 +260,6 @@ cdef inline Py_ssize_t picked_pitch(const Call* call) noexcept nogil:
     return padded(outputs)
 
 
-cdef inline bint gathers_once(const Recipe* recipe, bint rows_in_place) noexcept nogil:
-    """Whether a row of windows is one gather of image rows, where these can be read."""
-    cdef Py_ssize_t rows = recipe.most_rows
-    return (
-        recipe.leading > 0 and rows_in_place and not recipe.masked
-        and recipe.value.kernel.planes > 0 and recipe.value.kernel.block == BLOCK
-        and (rows <= 4 or rows == BLOCK or (rows < BLOCK and recipe.completes))
-    )
-
-
 cdef inline Py_ssize_t places_listed(const Recipe* recipe) noexcept nogil:
     """The places of a window, if there are indices and the places are few; else 0."""
     cdef Py_ssize_t places = recipe.most_rows * recipe.axes[recipe.leading].taps

@@ -157,10 +157,14 @@ cdef void count_columns(Scratch* scratch, const Recipe* recipe, Py_ssize_t first
             scratch.counts[i] = count
 
 
-cdef void count_each(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs) noexcept nogil:
-    """A row of counts for each row that is finished together."""
+cdef const double* count_each(
+    Scratch* scratch, const Call* call, Py_ssize_t first, Py_ssize_t outputs,
+) noexcept nogil:
+    """A row of counts for each row that is finished together, made anew where windows have other rows than before."""
     cdef const Recipe* recipe = call.recipe
     cdef Py_ssize_t n = outputs * recipe.inner, size, i
+    if scratch.counted == scratch.present:
+        return scratch.counts
     count_columns(scratch, recipe, first, outputs)
     if call.layout.together > 1:
         size = call.layout.apart * recipe.inner
@@ -169,6 +173,7 @@ cdef void count_each(Scratch* scratch, const Call* call, Py_ssize_t first, Py_ss
         for i in range(1, call.layout.together):
             memcpy(scratch.counts + i * size, scratch.counts, size * sizeof(double))
     scratch.counted = scratch.present
+    return scratch.counts
 
 
 cdef void write_row(
@@ -193,9 +198,10 @@ cdef void write_row(
     bounds[0], bounds[3] = first, stop
     find_whole(axis, first, stop, &bounds[1], &bounds[2])
     if (bounds[1] > first or bounds[2] < stop) and (stop - first) * recipe.inner <= SHORT_ROW:
-        if scratch.counted != scratch.present:
-            count_each(scratch, call, first, stop - first)
-        write_run(scratch, call, state, first, stop - first, scratch.counts, 0, target, places)
+        write_run(
+            scratch, call, state, first, stop - first, count_each(scratch, call, first, stop - first), 0, target,
+            places,
+        )
         return
     for i in range(3):
         run = bounds[i + 1] - bounds[i]
@@ -233,9 +239,7 @@ cdef void write_rows(
             advance(scratch, recipe)
         return
     if counts_matter and not one_count:
-        if scratch.counted != scratch.present:
-            count_each(scratch, call, first, stop - first)
-        counts = scratch.counts
+        counts = count_each(scratch, call, first, stop - first)
     row = finished(
         scratch, call, state, ((rows - 1) * call.layout.apart + stop - first) * recipe.inner, counts,
         <double> (scratch.present * axis.taps) if counts_matter else <double> recipe.parameters.minimum,

@@ -92,6 +92,15 @@ cdef inline Py_ssize_t rows_at_once(const Recipe* recipe, Py_ssize_t left) noexc
     return min(left, <Py_ssize_t> 4)
 
 
+cdef inline bint gathers_once(const Recipe* recipe, bint rows_in_place) noexcept nogil:
+    """Whether a row of windows is one gather of image rows, where these can be read."""
+    return (
+        recipe.leading > 0 and rows_in_place and not recipe.masked
+        and recipe.value.kernel.planes > 0 and recipe.value.kernel.block == BLOCK
+        and rows_at_once(recipe, recipe.most_rows) == recipe.most_rows
+    )
+
+
 cdef inline Py_ssize_t completed(
     const Scratch* scratch, Py_ssize_t count, const void** rows, const uint8_t** valid,
 ) noexcept nogil:

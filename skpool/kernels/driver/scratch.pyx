@@ -3,9 +3,9 @@ from libc.stdint cimport int64_t, uint8_t
 from skpool.kernels.driver.axes cimport Axis, columns_under
 from skpool.kernels.driver.call cimport (
     BLOCK, LEAST_PIECE, PIECE, Call, Fold, Lane, Layout, Recipe, Scratch, bits_of, doubles_first, find_lanes,
-    gathers_once, picked_pitch, places_listed, ring,
+    picked_pitch, places_listed, ring,
 )
-from skpool.kernels.driver.rows cimport fill_row
+from skpool.kernels.driver.rows cimport fill_row, gathers_once
 from skpool.kernels.shelf cimport ALIGNMENT, Shelf, divided_up, taken
 from skpool.kernels.table cimport Kernel
 

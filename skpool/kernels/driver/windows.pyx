@@ -4,12 +4,12 @@ from libc.string cimport memset
 from skpool.kernels.driver.across cimport begin_tile, fold_columns, fold_tile
 from skpool.kernels.driver.axes cimport Axis, columns_under, is_whole, start_of
 from skpool.kernels.driver.call cimport (
-    BLOCK, LONG_COLUMN, PIECE, Call, Fold, Lane, Recipe, Scratch, Segment, counts_enough, gathers_once,
+    BLOCK, LONG_COLUMN, PIECE, Call, Fold, Lane, Recipe, Scratch, Segment, counts_enough,
 )
-from skpool.kernels.driver.down cimport fold_rows, gather_in_place
+from skpool.kernels.driver.down cimport ask_for_rows, fold_rows, gather_in_place
 from skpool.kernels.driver.results cimport write_row, write_rows
 from skpool.kernels.driver.rows cimport (
-    advance, completed, find_rows, find_segments, flat_row, prepared, row_of, seek, slide_rows,
+    advance, completed, find_rows, find_segments, flat_row, gathers_once, prepared, row_of, seek, slide_rows,
 )
 from skpool.kernels.driver.shared cimport fold_shared
 from skpool.kernels.memory cimport lead_of, skpool_prefetch, skpool_stream, skpool_streamed
@@ -154,14 +154,6 @@ cdef void write_quads(
         pair.lower = pair.lower + hop
 
 
-cdef inline void ask_below(const Call* call, const char* row, const Segment* segment) noexcept nogil:
-    """Ask for as many rows below one, the last of some windows, as the next windows add."""
-    cdef const Recipe* recipe = call.recipe
-    cdef Py_ssize_t last = recipe.leading - 1, r
-    for r in range(1, recipe.axes[last].stride + 1):
-        skpool_prefetch(row + r * call.image.leading[last], segment.columns * recipe.inner * recipe.row_width)
-
-
 cdef void fetch_next(const Scratch* scratch, const Call* call, const Segment* segment) noexcept nogil:
     """Ask for the rows that the next windows add, while those of this one are folded.
 
@@ -176,7 +168,10 @@ cdef void fetch_next(const Scratch* scratch, const Call* call, const Segment* se
         or bottom + axis.stride >= axis.length or segment.first < 0 or segment.sources != NULL
     ):
         return
-    ask_below(call, scratch.sources[scratch.listed - 1] + segment.first * call.image.column, segment)
+    ask_for_rows(
+        call, scratch.sources[scratch.listed - 1] + call.image.leading[last] + segment.first * call.image.column,
+        segment.columns * recipe.inner * recipe.row_width,
+    )
 
 
 cdef inline bint gathers_alike(
