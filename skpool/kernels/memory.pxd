@@ -1,7 +1,8 @@
 """Memory, asked for ahead and written past the caches.
 
 What a thread will read soon is asked for: memory answers while it computes. Any address may be named. It comes into
-the second cache; into the first, boxes take twice the time, for few lines may be on their way there.
+the second cache, or near, into the first. There few lines may be on their way: boxes take twice the time so, and blocks
+of rows less if as much is asked for as is read meanwhile.
 """
 from libc.stdint cimport uintptr_t
 
@@ -23,15 +24,23 @@ cdef inline Py_ssize_t lead_of(const void* row, Py_ssize_t size, Py_ssize_t n) n
 cdef extern from * nogil:
     """
     #if defined(__GNUC__)
-    static inline void skpool_prefetch(const char *source, Py_ssize_t n) {
-        for (Py_ssize_t i = 0; i < n; i += 64) __builtin_prefetch(source + i, 0, 2);
-        __asm__ volatile("");  /* or gcc, which sees no effect, drops the calls */
-    }
+    #define SKPOOL_PREFETCH(source, locality) __builtin_prefetch(source, 0, locality)
+    #define SKPOOL_PREFETCHED __asm__ volatile("")  /* or gcc, which sees no effect, drops the calls */
     #else
-    static inline void skpool_prefetch(const char *source, Py_ssize_t n) { (void) source; (void) n; }
+    #define SKPOOL_PREFETCH(source, locality) ((void) (source))
+    #define SKPOOL_PREFETCHED
     #endif
+    static inline void skpool_prefetch(const char *source, Py_ssize_t n) {
+        for (Py_ssize_t i = 0; i < n; i += 64) SKPOOL_PREFETCH(source + i, 2);
+        SKPOOL_PREFETCHED;
+    }
+    static inline void skpool_prefetch_near(const char *source, Py_ssize_t n) {
+        for (Py_ssize_t i = 0; i < n; i += 64) SKPOOL_PREFETCH(source + i, 3);
+        SKPOOL_PREFETCHED;
+    }
     """
     void skpool_prefetch(const char* source, Py_ssize_t n)
+    void skpool_prefetch_near(const char* source, Py_ssize_t n)
 
 cdef extern from * nogil:
     """

@@ -4,11 +4,11 @@ from libc.string cimport memset
 from skpool.kernels.driver.call cimport BLOCK, Call, Fold, Lane, Recipe, Scratch, Segment, find_lanes
 from skpool.kernels.driver.rows cimport completed, keeps, prepared, rows_at_once
 from skpool.kernels.driver.tree cimport Tree, copy_state, finish_tree, grow
-from skpool.kernels.memory cimport lead_of, skpool_prefetch
+from skpool.kernels.memory cimport lead_of, skpool_prefetch_near
 from skpool.kernels.table cimport Kernel
 
 cdef enum:
-    ASKED = 256             # bytes of a row that are gathered while as many are asked for,
+    ASKED = 128             # bytes of a row that are gathered while as many are asked for,
     STREAMS = 4             # by blocks: in so many runs of rows, side by side;
     ASKED_EACH = 1024       # or by windows of few rows
 
@@ -36,7 +36,7 @@ cdef inline void ask_ahead(
         else:
             source = NULL
         if source != NULL:
-            skpool_prefetch(source + column + ahead.byte, part)
+            skpool_prefetch_near(source + column + ahead.byte, part)
         n = n - part
         ahead.byte = ahead.byte + part
         if ahead.byte == size:
@@ -69,9 +69,10 @@ cdef void gather_asking(
     A node `earlier`, unless NULL, is to be joined with that of the block: it is at once, while both are in reach.
 
     Eight rows read side by side are too many for a processor that looks ahead by itself: it is asked for them, as much
-    at a time as is gathered. Global averages of float32 at 4096 x 4096 take 0.80 of the time without, 8/8 maxima 0.83
-    on one thread; in pieces of 128 bytes uint8 takes 1.2, of 512 float32 takes 0.93. Asked for in the order in which
-    they lie, two threads take 1.08 to 1.15; all eight rows side by side, maxima on one thread take 1.14.
+    at a time as is gathered, into the first cache. At 4096 x 4096, global averages and maxima of float32 and 8/8 maxima
+    take 0.69 to 0.79 of the time on one thread, and 0.85 on two, of what they take if asked for 256 bytes at a time
+    into the second cache, which is 0.8 of the time without. As much at once into the first, two take 1.05; 128 bytes
+    into the second, 0.95. Asked for in the order in which they lie, two threads take 1.1.
     """
     cdef const Recipe* recipe = call.recipe
     cdef const Kernel* kernel = &recipe.value.kernel
