@@ -151,7 +151,8 @@ cdef struct Call:
     bint rows_in_place              # image rows are contiguous: no load
     bint mask_in_place
     bint asks                       # rows are asked for before they are gathered,
-    bint fetches                    # or a whole row of windows ahead
+    bint fetches                    # or a whole row of windows ahead,
+    Py_ssize_t asked                # or so many bytes of few rows, while as many are gathered
     bint out_in_place
     bint streams                    # results are written past the caches
     bint places_in_place

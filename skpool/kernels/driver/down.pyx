@@ -8,10 +8,9 @@ from skpool.kernels.memory cimport lead_of, skpool_prefetch_near
 from skpool.kernels.table cimport Kernel
 
 cdef enum:
-    ASKED = 64              # bytes of a row that are gathered while as many are asked for,
-    STREAMS = 4             # by blocks: in so many runs, side by side,
-    RUN = BLOCK // STREAMS  # of so many rows;
-    ASKED_EACH = 1024       # or by windows of few rows
+    ASKED = 64              # bytes of a block's rows that are gathered while as many are asked for,
+    STREAMS = 4             # in so many runs, side by side,
+    RUN = BLOCK // STREAMS  # of so many rows
 
 
 cdef inline void find_next(
@@ -97,7 +96,7 @@ cdef void gather_in_place(
     at once, before the first is gathered, maxima at 3/1 of 4096 x 4096 take 1.3 to 1.5 times as long.
     """
     cdef const Recipe* recipe = call.recipe
-    cdef Py_ssize_t piece = n if asked == NULL else ASKED_EACH // recipe.row_width
+    cdef Py_ssize_t piece = n if asked == NULL else call.asked // recipe.row_width
     cdef Py_ssize_t now = lead_of(rows[0], recipe.row_width, n), done = 0
     if now == 0:
         now = min(piece, n)

@@ -54,14 +54,16 @@ cdef extern from * nogil:
 
 cdef enum:
     ITEMS_PER_WORKER = 16
-    PARTED_FROM = 8         # items per worker: with fewer, windows are cut into so many; twice as many take 1.02 to 1.12
+    PARTED_FROM = 8         # items per worker: with fewer, windows are cut into parts; twice as many take 1.02 to 1.12
     LEAST_PART = 32         # rows of a part: a power of two times BLOCK,
     PART_WIDTH = 8192       # and bytes of such a row: with 2048, maxima of uint8 take 1.2 to 1.5 of the time
     WIDE = 256              # elements from which an uneven window is folded by itself
     TALL = 9                # rows of windows that share nodes
     STREAMED_FROM = 24 * 1024 * 1024    # bytes of results that are written past the caches,
     FETCHED_FROM = 8 * 1024 * 1024  # of images whose rows are asked for ahead: with 4 MiB, 2 x 2 takes up to 1.4,
-    ASKED_FROM = 32 * 1024 * 1024   # of those that are asked for in the order in which they lie,
+    ASKED_NEAR = 1024       # bytes that windows of few rows ask for at a time: with 256, uint8 takes 1.1 to 1.3;
+    ASKED_FAR = 256         # in images that no cache holds: with 1024, 3/2 takes 1.1 to 1.3, 3/1 1 to 1.2
+    ASKED_FROM = 32 * 1024 * 1024   # bytes of such images, blocks of whose rows are asked for, too;
     ASKED_WIDTH = 4         # and the most of their pixels: two threads that read float64 take up to 1.3, one 0.7 to 1
 
 ctypedef void (*step_t)(const Call* call, Py_ssize_t item, Scratch* scratch) noexcept nogil
@@ -441,6 +443,7 @@ cdef class Program:
         call.rows_in_place = not recipe.converts_rows and self.lies_in_rows(&call.image, recipe.row_width)
         call.mask_in_place = self.lies_in_rows(&call.mask, 1)
         call.fetches = call.rows_in_place and size >= FETCHED_FROM
+        call.asked = ASKED_FAR if size >= ASKED_FROM else ASKED_NEAR
         call.asks = (
             call.rows_in_place and not recipe.masked and recipe.row_width <= ASKED_WIDTH and size >= ASKED_FROM
         )
