@@ -56,7 +56,7 @@ cdef enum:
     ITEMS_PER_WORKER = 16
     PARTED_FROM = 8         # items per worker: with fewer, windows are cut into parts; twice as many take 1.02 to 1.12
     LEAST_PART = 32         # rows of a part: a power of two times BLOCK,
-    PART_WIDTH = 8192       # and bytes of such a row: with 2048, maxima of uint8 take 1.2 to 1.5 of the time
+    PART_WIDTH = 16384      # and bytes of such a row: with 8192, two threads take 1.03 to 1.1, with 2048 to 1.4
     WIDE = 256              # elements from which an uneven window is folded by itself
     TALL = 9                # rows of windows that share nodes
     STREAMED_FROM = 24 * 1024 * 1024    # bytes of results that are written past the caches,
