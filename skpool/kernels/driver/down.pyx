@@ -16,7 +16,7 @@ cdef enum:
 cdef inline void find_next(
     const char** next_rows, const Scratch* scratch, const Call* call, Py_ssize_t r, Py_ssize_t column,
 ) noexcept nogil:
-    """The rows of the block after that of row `r`, from a column's byte on; for those that are absent, others."""
+    """Where the rows of the block after that of row `r` begin, from a column's byte on; for those absent, any row."""
     cdef Py_ssize_t i
     cdef const char* source
     for i in range(BLOCK):
@@ -25,7 +25,7 @@ cdef inline void find_next(
             source = scratch.sources[r + BLOCK + i]
         elif scratch.listed == BLOCK and source != NULL:    # the next window's
             source = source + BLOCK * call.image.leading[call.recipe.leading - 1]
-        next_rows[i] = source + column
+        next_rows[i] = <const char*> scratch.absent if source == NULL else source + column
 
 
 cdef inline void gather_piece(
