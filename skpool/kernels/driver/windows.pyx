@@ -91,17 +91,16 @@ cdef void write_quads_in_pieces(
 
 
 cdef inline void write_quads_in_place(
-    Scratch* scratch, const Call* call, const Pair* pair, Py_ssize_t outputs, Py_ssize_t hop,
+    Scratch* scratch, const Call* call, const Pair* pair, Py_ssize_t outputs, Py_ssize_t column, Py_ssize_t piece,
+    Py_ssize_t hop,
 ) noexcept nogil:
     """A row of results where it goes, of long rows first what is ahead of a cache line.
 
-    Unless `hop` is 0, what lies so many bytes on is asked for meanwhile, in pieces of whole vectors: float32 at
+    Unless `hop` is 0, what lies so many bytes on is asked for meanwhile, piece by piece: float32 at
     4096 x 4096 takes 0.88 to 0.95 of the time, RGB 0.88.
     """
     cdef const Recipe* recipe = call.recipe
-    cdef Py_ssize_t inner = recipe.inner, column = 2 * inner * recipe.row_width
-    cdef Py_ssize_t piece = max(call.asked // (32 * column), <Py_ssize_t> 1) * 32 if hop else outputs
-    cdef Py_ssize_t done = lead_of(pair.upper, column, outputs), now
+    cdef Py_ssize_t inner = recipe.inner, done = lead_of(pair.upper, column, outputs), now
     if done:
         quad_columns(scratch, call, pair, 0, done * inner, inner, pair.target, pair.places)
     while done < outputs:
@@ -131,7 +130,10 @@ cdef void write_quads(
     cdef const Axis* axis = &recipe.axes[recipe.leading]
     cdef Py_ssize_t last = recipe.leading - 1, inner = recipe.inner, line = axis.length * inner, i, j
     cdef Py_ssize_t hop = recipe.axes[last].stride * call.image.leading[last]
-    cdef Py_ssize_t column = 2 * inner * recipe.row_width, fetched = min(outputs * column, <Py_ssize_t> PAGE)
+    cdef Py_ssize_t column = 2 * inner * recipe.row_width
+    # Pieces of whole vectors, or the row.
+    cdef Py_ssize_t piece = max(call.asked // (32 * column), <Py_ssize_t> 1) * 32 if call.asks else outputs
+    cdef Py_ssize_t fetched = min(outputs * column, <Py_ssize_t> PAGE)
     cdef const void* rows[2]
     cdef const uint8_t* valid[2]
     cdef Pair pair
@@ -154,7 +156,7 @@ cdef void write_quads(
             skpool_prefetch(pair.upper + hop, fetched)
             skpool_prefetch(pair.lower + hop, fetched)
         if recipe.quad_picks and not call.streams:
-            write_quads_in_place(scratch, call, &pair, outputs, hop if asks and call.asks else 0)
+            write_quads_in_place(scratch, call, &pair, outputs, column, piece, hop if asks and call.asks else 0)
         elif inner >= LONG_COLUMN:
             for j in range(outputs):
                 if asks:
