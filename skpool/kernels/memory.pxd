@@ -1,8 +1,8 @@
 """Memory, asked for ahead and written past the caches.
 
 What a thread will read soon is asked for: memory answers while it computes. Any address may be named. It comes into
-the second cache, or near, into the first. There few lines may be on their way: boxes take twice the time so, and blocks
-of rows less if as much is asked for as is read meanwhile.
+the second cache or, near, into the first. For that few lines may be on their way at once: boxes take twice the time so,
+but rows take less, if no more is asked for at a time than is read meanwhile.
 """
 from libc.stdint cimport uintptr_t
 
