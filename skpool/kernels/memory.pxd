@@ -21,23 +21,25 @@ cdef inline Py_ssize_t lead_of(const void* row, Py_ssize_t size, Py_ssize_t n) n
     return ahead // size if n * size >= LONG_ROW and LINE % size == 0 and ahead % size == 0 else 0
 
 
+cdef inline Py_ssize_t whole_columns(Py_ssize_t size, Py_ssize_t column) noexcept nogil:
+    """How many columns of `column` bytes about `size` bytes have: a multiple of 32, so that no vector is cut short."""
+    return max(size // (32 * column), <Py_ssize_t> 1) * 32
+
+
 cdef extern from * nogil:
     """
     #if defined(__GNUC__)
-    #define SKPOOL_PREFETCH(source, locality) __builtin_prefetch(source, 0, locality)
-    #define SKPOOL_PREFETCHED __asm__ volatile("")  /* or gcc, which sees no effect, drops the calls */
+    #define SKPOOL_PREFETCH(name, locality) \\
+        static inline void name(const char *source, Py_ssize_t n) { \\
+            for (Py_ssize_t i = 0; i < n; i += 64) __builtin_prefetch(source + i, 0, locality); \\
+            __asm__ volatile("");  /* or gcc, which sees no effect, drops the calls */ \\
+        }
     #else
-    #define SKPOOL_PREFETCH(source, locality) ((void) (source))
-    #define SKPOOL_PREFETCHED
+    #define SKPOOL_PREFETCH(name, locality) \\
+        static inline void name(const char *source, Py_ssize_t n) { (void) source; (void) n; }
     #endif
-    static inline void skpool_prefetch(const char *source, Py_ssize_t n) {
-        for (Py_ssize_t i = 0; i < n; i += 64) SKPOOL_PREFETCH(source + i, 2);
-        SKPOOL_PREFETCHED;
-    }
-    static inline void skpool_prefetch_near(const char *source, Py_ssize_t n) {
-        for (Py_ssize_t i = 0; i < n; i += 64) SKPOOL_PREFETCH(source + i, 3);
-        SKPOOL_PREFETCHED;
-    }
+    SKPOOL_PREFETCH(skpool_prefetch, 2)
+    SKPOOL_PREFETCH(skpool_prefetch_near, 3)
     """
     void skpool_prefetch(const char* source, Py_ssize_t n)
     void skpool_prefetch_near(const char* source, Py_ssize_t n)

@@ -4,12 +4,11 @@ from libc.string cimport memset
 from skpool.kernels.driver.call cimport BLOCK, Call, Fold, Lane, Recipe, Scratch, Segment, find_lanes
 from skpool.kernels.driver.rows cimport completed, keeps, prepared, rows_at_once
 from skpool.kernels.driver.tree cimport Tree, copy_state, finish_tree, grow
-from skpool.kernels.memory cimport lead_of, skpool_prefetch_near
+from skpool.kernels.memory cimport LINE, lead_of, skpool_prefetch_near
 from skpool.kernels.table cimport Kernel
 
 cdef enum:
-    ASKED = 64              # bytes of a block's rows that are gathered while as many are asked for,
-    STREAMS = 4             # in so many runs, side by side,
+    STREAMS = 4             # a block's rows are asked for in so many runs, side by side,
     RUN = BLOCK // STREAMS  # of so many rows
 
 
@@ -62,7 +61,7 @@ cdef void gather_asking(
     cdef const Kernel* kernel = &recipe.value.kernel
     cdef const uint8_t* valid[BLOCK]
     cdef const char* next_rows[BLOCK]
-    cdef Py_ssize_t n = segment.columns * recipe.inner, i, done = 0, now, piece = ASKED // recipe.row_width
+    cdef Py_ssize_t n = segment.columns * recipe.inner, i, done = 0, now, piece = LINE // recipe.row_width
     cdef Py_ssize_t run = 0, asked = 0                     # of each run of rows, the row, and how far it is asked for
     memset(valid, 0, sizeof(valid))
     find_next(next_rows, scratch, call, r, segment.first * call.image.column)
@@ -71,11 +70,11 @@ cdef void gather_asking(
         now = min(piece, n)
     while done < n:
         for i in range(STREAMS):
-            skpool_prefetch_near(next_rows[i * RUN + run] + asked * recipe.row_width, RUN * ASKED)
+            skpool_prefetch_near(next_rows[i * RUN + run] + asked * recipe.row_width, RUN * LINE)
         asked = asked + RUN * now
         if asked >= n:
             asked = asked - n
-            run = min(run + 1, <Py_ssize_t> RUN - 1)
+            run = run + 1
         gather_piece(call, node, rows, valid, scratch.order + r, BLOCK, done, now)
         if earlier != NULL:
             kernel.fold(

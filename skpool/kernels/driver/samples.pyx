@@ -10,7 +10,9 @@ from skpool.kernels.driver.rows cimport (
     slot_valid,
 )
 from skpool.kernels.driver.tree cimport Tree, copy_state, finish_tree, grow
-from skpool.kernels.memory cimport LONG_ROW, skpool_prefetch, skpool_prefetch_near, skpool_streamed
+from skpool.kernels.memory cimport (
+    LONG_ROW, skpool_prefetch, skpool_prefetch_near, skpool_streamed, whole_columns,
+)
 from skpool.kernels.shelf cimport divided_up
 from skpool.kernels.table cimport Kernel, Tile
 
@@ -256,7 +258,7 @@ cdef void write_beside(
     cdef Py_ssize_t last = recipe.leading - 1, column = recipe.axes[recipe.leading].stride * recipe.row_width
     cdef Py_ssize_t hop = 0 if last < 0 else recipe.axes[last].stride * call.image.leading[last]
     cdef bint asks = hop and call.asks and outputs * column >= LONG_ROW
-    cdef Py_ssize_t piece = max(call.asked // (32 * column), <Py_ssize_t> 1) * 32 if asks else outputs
+    cdef Py_ssize_t piece = whole_columns(call.asked, column) if asks else outputs
     cdef Py_ssize_t done = 0, now, r
     if hop and call.fetches and not asks:
         for r in range(scratch.listed):

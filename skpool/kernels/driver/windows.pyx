@@ -12,7 +12,9 @@ from skpool.kernels.driver.rows cimport (
     advance, completed, find_rows, find_segments, flat_row, gathers_once, prepared, row_of, seek, slide_rows,
 )
 from skpool.kernels.driver.shared cimport fold_shared
-from skpool.kernels.memory cimport lead_of, skpool_prefetch, skpool_prefetch_near, skpool_stream, skpool_streamed
+from skpool.kernels.memory cimport (
+    lead_of, skpool_prefetch, skpool_prefetch_near, skpool_stream, skpool_streamed, whole_columns,
+)
 from skpool.kernels.shelf cimport divided_up
 from skpool.kernels.table cimport Kernel
 
@@ -66,13 +68,10 @@ cdef inline void quad_columns(
 cdef void write_quads_in_pieces(
     Scratch* scratch, const Call* call, const Pair* pair, Py_ssize_t outputs,
 ) noexcept nogil:
-    """A row of results by way of scratch, in pieces that stay in the first-level cache until they are picked or sent.
-
-    Whole pieces are of a multiple of 32 columns, so that no vector of them is cut short.
-    """
+    """A row of results by way of scratch, in pieces that stay in the first cache until they are picked or sent."""
     cdef const Recipe* recipe = call.recipe
     cdef Py_ssize_t inner = recipe.inner, width = inner * recipe.out_width, first = 0, columns, n
-    cdef Py_ssize_t piece = max(<Py_ssize_t> PIECE // (64 * width), 1) * 32
+    cdef Py_ssize_t piece = whole_columns(PIECE // 2, width)
     cdef char* places = pair.places
     while first < outputs:
         columns = min(outputs - first, piece)
@@ -131,13 +130,12 @@ cdef void write_quads(
     cdef Py_ssize_t last = recipe.leading - 1, inner = recipe.inner, line = axis.length * inner, i, j
     cdef Py_ssize_t hop = recipe.axes[last].stride * call.image.leading[last]
     cdef Py_ssize_t column = 2 * inner * recipe.row_width
-    # Pieces of whole vectors, or the row.
-    cdef Py_ssize_t piece = max(call.asked // (32 * column), <Py_ssize_t> 1) * 32 if call.asks else outputs
+    cdef bint asks, in_place = recipe.quad_picks and not call.streams, by_pieces = in_place and call.asks
+    cdef Py_ssize_t piece = whole_columns(call.asked, column) if by_pieces else outputs
     cdef Py_ssize_t fetched = min(outputs * column, <Py_ssize_t> PAGE)
     cdef const void* rows[2]
     cdef const uint8_t* valid[2]
     cdef Pair pair
-    cdef bint asks, in_place = recipe.quad_picks and not call.streams
     for i in range(2):
         prepared(scratch, call, segment, i, i, &rows[i], &valid[i])
     pair.upper = <const char*> rows[0]
@@ -152,11 +150,11 @@ cdef void write_quads(
         pair.flat = pair.flat + start_of(axis, first) * inner
     for i in range(rows_count):
         asks = call.fetches and i + 1 < rows_count
-        if asks and inner < LONG_COLUMN and not (call.asks and in_place):
+        if asks and inner < LONG_COLUMN and not by_pieces:
             skpool_prefetch(pair.upper + hop, fetched)
             skpool_prefetch(pair.lower + hop, fetched)
         if in_place:
-            write_quads_in_place(scratch, call, &pair, outputs, column, piece, hop if asks and call.asks else 0)
+            write_quads_in_place(scratch, call, &pair, outputs, column, piece, hop if asks and by_pieces else 0)
         elif inner >= LONG_COLUMN:
             for j in range(outputs):
                 if asks:
